@@ -1,0 +1,27 @@
+import { Column, Entity, PrimaryColumn } from "typeorm";
+
+/** One recorded change, as the table `chronicle.event` holds it. List the class in `entities` to read events through TypeORM. */
+@Entity({ schema: "chronicle", name: "event", synchronize: false })
+export class ChronicleEvent {
+  /** Place in the whole log; gaps are normal. */
+  @PrimaryColumn({ type: "bigint", name: "position" }) position!: string;
+  @Column({ type: "text", name: "table_name" }) tableName!: string;
+  @Column({ type: "text", name: "entity" }) entity!: string;
+  @Column({ type: "jsonb", name: "record_id" }) recordId!: Record<string, unknown>;
+  @Column({ type: "text", name: "record_key" }) recordKey!: string;
+  @Column({ type: "text", name: "action" }) action!: "create" | "update" | "destroy";
+  @Column({ type: "text", name: "action_name", nullable: true }) actionName!: string | null;
+  @Column({ type: "integer", name: "version" }) version!: number;
+  @Column({ type: "jsonb", name: "data" }) data!: Record<string, unknown>;
+  @Column({ type: "jsonb", name: "previous" }) previous!: Record<string, unknown>;
+  @Column({ type: "text", name: "actor_type", nullable: true }) actorType!: string | null;
+  @Column({ type: "text", name: "actor_id", nullable: true }) actorId!: string | null;
+  @Column({ type: "text", name: "actor_name", nullable: true }) actorName!: string | null;
+  @Column({ type: "jsonb", name: "metadata" }) metadata!: Record<string, unknown>;
+  @Column({ type: "text", name: "tenant", nullable: true }) tenant!: string | null;
+  @Column({ type: "text", name: "correlation_id", nullable: true }) correlationId!: string | null;
+  @Column({ type: "text", name: "causation_id", nullable: true }) causationId!: string | null;
+  @Column({ type: "xid8" as "bigint", name: "transaction_id" }) transactionId!: string;
+  @Column({ type: "smallint", name: "epoch" }) epoch!: number;
+  @Column({ type: "timestamp with time zone", name: "occurred_at" }) occurredAt!: Date;
+}

@@ -1,0 +1,44 @@
+import { recordKeyOf } from "./record-key-of.sql.js";
+import { tableNames } from "./table-names.sql.js";
+import { append } from "./append.sql.js";
+import { captureFunction } from "./capture-function.sql.js";
+import { captureStatement } from "./capture-statement.sql.js";
+import { columnKind } from "./column-kind.sql.js";
+import { columns } from "./columns.sql.js";
+import { context } from "./context.sql.js";
+import { digitsAsText } from "./digits-as-text.sql.js";
+import { imageSql } from "./image-sql.sql.js";
+import { merge } from "./merge.sql.js";
+import { names } from "./names.sql.js";
+import { numberAsText } from "./number-as-text.sql.js";
+import { putTriggers } from "./put-triggers.sql.js";
+import { recordKey } from "./record-key.sql.js";
+import { refuseChange } from "./refuse-change.sql.js";
+import { shape } from "./shape.sql.js";
+import { shapeCheck } from "./shape-check.sql.js";
+import { tableName } from "./table-name.sql.js";
+import { track } from "./track.sql.js";
+
+/** Every SQL function of the log, in the order in which they need one another; each may be made again at any time. */
+export const functions: readonly ((schema: string) => string)[] = [
+  names,
+  tableName,
+  columnKind,
+  columns,
+  imageSql,
+  shape,
+  context,
+  recordKey,
+  recordKeyOf,
+  tableNames,
+  numberAsText,
+  digitsAsText,
+  captureStatement,
+  shapeCheck,
+  captureFunction,
+  putTriggers,
+  track,
+  append,
+  merge,
+  refuseChange,
+];

@@ -1,0 +1,7 @@
+/**
+ * Merges a record's events, in order, into its last state: jsonb_concat is C, which makes it the cheapest way there is
+ * (half the time of jsonb_each and distinct on).
+ */
+export const merge = (s: string): string => `-- version: 1
+create or replace aggregate ${s}.merge(jsonb) (sfunc = jsonb_concat, stype = jsonb, initcond = '{}', parallel = safe);
+`;

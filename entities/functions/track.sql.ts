@@ -1,0 +1,62 @@
+/**
+ * Tracks a table as \`spec\` says (src/install/spec.ts makes it from the entity's metadata) and puts capture on it.
+ * Idempotent. Versions only rise: a rolling deploy's older process cannot take them back.
+ */
+export const track = (s: string): string => `-- version: 1
+create or replace function ${s}.track(of regclass, spec jsonb) returns smallint
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  named text := ${s}.table_name(of);
+  plain text[] := ${s}.names(spec -> 'plainColumns');
+  excluded text[] := ${s}.names(spec -> 'excludedColumns');
+  refused text := (select string_agg(format('%I %s', name, type), ', ') from ${s}.columns(of) where kind = 'refused' and name <> all (${s}.names(spec -> 'excludedColumns')));
+  digits text[] := (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.digits);
+  special text[] := (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.kind in ('text', 'jsonb', 'float', 'array') and c.name <> all (${s}.names(spec -> 'excludedColumns')));
+  versions jsonb;
+  tracked_id smallint;
+begin
+  if refused is not null then
+    raise exception '% has columns of types that cannot be recorded: %', named, refused using errcode = 'CH002';
+  end if;
+  select t.id, t.versions into tracked_id, versions
+  from ${s}.tracked t
+  where t.table_oid = of or t.table_name = named or t.entity = spec ->> 'entity' or t.entity = any (${s}.names(spec -> 'formerly'))
+  order by t.table_oid = of desc, t.table_name = named desc
+  limit 1;
+  if tracked_id is null then
+    insert into ${s}.tracked (table_oid, table_name, entity, key_columns, versions, plain_columns, digit_columns, special_columns, json_columns, shape, spec)
+    values (of, named, spec ->> 'entity', '{}', '{}', '{}', '{}', '{}', '{}', '', '{}')
+    returning id into tracked_id;
+  end if;
+  update ${s}.tracked t set
+    table_oid = of,
+    former_tables = case when t.table_name = named then t.former_tables else array_append(array_remove(t.former_tables, named), t.table_name) end,
+    table_name = named,
+    former_entities = case when t.entity = spec ->> 'entity' then t.former_entities else array_append(t.former_entities, t.entity) end,
+    entity = spec ->> 'entity',
+    discriminator_column = spec ->> 'discriminatorColumn',
+    discriminator_entities = coalesce(spec -> 'discriminatorEntities', '{}'),
+    key_columns = ${s}.names(spec -> 'keyColumns'),
+    versions = jsonb_build_object(
+      'create', greatest((spec #>> '{versions,create}')::integer, (t.versions ->> 'create')::integer),
+      'update', greatest((spec #>> '{versions,update}')::integer, (t.versions ->> 'update')::integer),
+      'destroy', greatest((spec #>> '{versions,destroy}')::integer, (t.versions ->> 'destroy')::integer)),
+    delete_date_column = spec ->> 'deleteDateColumn',
+    tenant_column = spec ->> 'tenantColumn',
+    plain_columns = plain,
+    digit_columns = digits,
+    special_columns = special,
+    json_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.type in ('json', 'jsonb')),
+    excluded_columns = excluded,
+    actions = ${s}.names(spec -> 'actions'),
+    audit_only = (spec ->> 'auditOnly')::boolean,
+    capture = spec ->> 'capture',
+    shape = ${s}.shape(of),
+    spec = track.spec
+  where t.id = tracked_id;
+  perform ${s}.make_capture_function(tracked_id);
+  perform ${s}.put_triggers(of, tracked_id, spec ->> 'capture');
+  return tracked_id;
+end $$;
+`;

@@ -1,0 +1,16 @@
+import { Column, Entity, PrimaryColumn } from "typeorm";
+
+/** What is installed: our own numbered step of the tables, on which cluster, with which settings. One row. */
+@Entity({ schema: "chronicle", name: "installation", synchronize: false })
+export class ChronicleInstallation {
+  @PrimaryColumn({ type: "boolean", name: "only_row" }) onlyRow!: boolean;
+  @Column({ type: "integer", name: "step" }) step!: number;
+  @Column({ type: "text", name: "fingerprint" }) fingerprint!: string;
+  @Column({ type: "text", name: "system_identifier" }) systemIdentifier!: string;
+  /** Rises with the cluster's system identifier: transaction ids of another cluster mean nothing here. */
+  @Column({ type: "smallint", name: "epoch" }) epoch!: number;
+  /** The arguments of the advisory lock, as SQL. */
+  @Column({ type: "text", name: "lock_arguments" }) lockArguments!: string;
+  @Column({ type: "boolean", name: "require_actor" }) requireActor!: boolean;
+  @Column({ type: "timestamp with time zone", name: "installed_at" }) installedAt!: Date;
+}

@@ -1,0 +1,87 @@
+import type { DataSource, EntityMetadata, ObjectLiteral } from "typeorm";
+import { attachmentOf } from "../src/core/attachment.js";
+import { type Session, withOwnSession } from "../src/core/session.js";
+import { raw, sql, type Statement } from "../src/core/sql.js";
+import { type Cut, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import { type RecordId, recordKeys } from "../src/log/record-id.js";
+import { type EntityReference, trackedTableOf } from "../src/log/tracked-tables.js";
+import { exists, foldQuery, recordKey } from "./fold.js";
+import { type FoldTable, foldTables } from "./fold-table.js";
+import { makePlan, type Plan } from "./plan.js";
+import { stageOldVersions } from "./stage.js";
+
+export interface AtOptions {
+  /** Fill sensitive properties too. (Default: false, they are undefined) */
+  readonly sensitive?: boolean | undefined;
+}
+
+/**
+ * One record, or several, as they were at a point in time, as entities; null where one did not exist. Tables are untouched and
+ * only the records asked for are folded, unless events of old versions have overrides, which may write to any record.
+ */
+export async function at<T extends ObjectLiteral>(
+  dataSource: DataSource,
+  entity: EntityReference<T>,
+  id: RecordId | readonly RecordId[],
+  point: PointInTime,
+  { sensitive = false }: AtOptions = {},
+): Promise<T | null | (T | null)[]> {
+  const ids: readonly RecordId[] = Array.isArray(id) ? id : [id as RecordId];
+  const found = await withOwnSession(dataSource, async (session) => {
+    const cut = await resolvePoint(session, dataSource, point);
+    return session.snapshot(async () => {
+      const { keys, table, query } = await recordFold(session, dataSource, entity, ids, cut);
+      // Values as the application's own parsers give them, so that entities come out as TypeORM would load them.
+      const rows = await session.typedRows(query);
+      return keys.map((key) => {
+        const row = rows.find((candidate) => candidate[recordKey.slice(1, -1)] === key);
+        return row === undefined ? null : entityOf<T>(dataSource, table, row, sensitive);
+      });
+    });
+  });
+  return Array.isArray(id) ? found : (found[0] ?? null);
+}
+
+/** The fold of a few records of one table at a cut. */
+export async function recordFold(
+  session: Session,
+  dataSource: DataSource,
+  entity: EntityReference,
+  ids: readonly RecordId[],
+  cut: Cut,
+  label = "at",
+): Promise<{ keys: string[]; table: FoldTable; query: Statement; plan: Plan }> {
+  const { schema } = attachmentOf(dataSource);
+  const { tableName } = trackedTableOf(dataSource, entity);
+  const tables = await foldTables(session, dataSource, { auditOnly: true });
+  const table = tables.find((candidate) => candidate.tableName === tableName) as FoldTable;
+  const keys = await recordKeys(session, schema, table, ids);
+  const plan = await makePlan(session, dataSource, cut);
+  const staged = `chronicle_staged_${label}`;
+  await stageOldVersions(session, dataSource, { plan, cut, tables, staged, step: () => undefined });
+  const fold = foldQuery({ schema, cut, plan, staged: `pg_temp.${staged}`, keys }, table);
+  return { keys, table, plan, query: sql`select * from (${fold}) f where ${raw(exists)}` };
+}
+
+function entityOf<T extends ObjectLiteral>(
+  dataSource: DataSource,
+  table: FoldTable,
+  row: Record<string, unknown>,
+  sensitive: boolean,
+): T {
+  const metadata = metadataOf(table.metadata, row);
+  const entity = metadata.create() as ObjectLiteral;
+  for (const column of metadata.columns) {
+    const value = row[column.databaseName];
+    if (column.isVirtual || value === undefined || (!sensitive && !table.plainColumns.includes(column.databaseName)))
+      continue;
+    column.setEntityValue(entity, dataSource.driver.prepareHydratedValue(value, column));
+  }
+  return entity as T;
+}
+
+/** Under single-table inheritance, the child that the row's discriminator names. */
+function metadataOf(metadata: EntityMetadata, row: Record<string, unknown>): EntityMetadata {
+  const discriminator = metadata.discriminatorColumn && row[metadata.discriminatorColumn.databaseName];
+  return metadata.childEntityMetadatas.find((child) => child.discriminatorValue === discriminator) ?? metadata;
+}

@@ -1,0 +1,52 @@
+import { sendableContext } from "../src/core/request-context.js";
+import { numberOf, type Session } from "../src/core/session.js";
+import { quoteIdentifier, raw, sql } from "../src/core/sql.js";
+import { differs, sameKey } from "./difference.js";
+import { foldOnly } from "./fold.js";
+import type { FoldTable } from "./fold-table.js";
+
+/** How many changes one call records: bounds the memory of an array of them. */
+const batch = 1_000;
+
+/**
+ * Records what leads from one fold to another as ordinary events, so that the log stays linear and its end is the new state.
+ * Who and why come from the request context that is open, with `metadata` on top. Returns how many events it wrote.
+ */
+export async function recordDifference(
+  session: Session,
+  {
+    schema,
+    table,
+    before,
+    after,
+    actionName,
+    metadata,
+  }: {
+    schema: string;
+    table: FoldTable;
+    before: string;
+    after: string;
+    actionName: string;
+    metadata: Record<string, unknown>;
+  },
+): Promise<number> {
+  const key = raw(quoteIdentifier(table.keyColumns[0] ?? ""));
+  const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
+  const context = JSON.stringify({ ...open, actionName: undefined, metadata: { ...open.metadata, ...metadata } });
+  const image = async (relation: string) =>
+    (await session.row(sql`select ${raw(schema)}.image_sql(${relation}::regclass, ${foldOnly}) as sql`))?.sql ?? "";
+  const [old, new_] = [await image(before), await image(after)];
+  const row = await session.row(sql`
+    select coalesce(sum(written), 0) as written
+    from (
+      select ${raw(schema)}.append(array_agg(row(ordinal, ${table.tableName}, old, new)::${raw(schema)}.change order by ordinal), ${context}::jsonb, ${actionName}) as written
+      from (
+        select row_number() over () as ordinal, o.image as old, n.image as new
+        from (select t.*, ${raw(old)} as image from ${raw(before)} t) o
+        full join (select t.*, ${raw(new_)} as image from ${raw(after)} t) n on ${raw(sameKey(table, "o", "n"))}
+        where o.${key} is null or n.${key} is null or ${raw(differs(table, "o", "n"))}
+      ) change
+      group by ordinal / ${batch}
+    ) batches`);
+  return numberOf(row, "written");
+}

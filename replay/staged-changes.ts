@@ -1,0 +1,111 @@
+import { EventLogError } from "../src/core/errors.js";
+import type { Session } from "../src/core/session.js";
+import { raw, sql } from "../src/core/sql.js";
+import type { Action } from "../src/core/tracked.js";
+import type { FoldTable } from "./fold-table.js";
+import type { Row } from "./handlers.js";
+
+export interface StagedChange {
+  readonly table: FoldTable;
+  /** Key columns and values. */
+  readonly id: Row;
+  readonly position: bigint;
+  /** "retire": an override took the record's create over; what follows for it is skipped until the next create. */
+  readonly action: Action | "retire";
+  readonly data: Row;
+}
+
+const batch = 1_000;
+
+/** Collects changes in order and writes them in batches, each column in the form that the log has for it. */
+export class StagedChanges {
+  readonly #waiting: {
+    table_name: string;
+    sql_name: string;
+    key_columns: readonly string[];
+    id: Row;
+    position: string;
+    ordinal: number;
+    action: string;
+    data: Row;
+  }[] = [];
+  #position = 0n;
+  #ordinal = 0;
+
+  constructor(
+    private readonly session: Session,
+    private readonly schema: string,
+    /** The name of the temporary table that they go to. */
+    readonly table: string,
+  ) {}
+
+  async prepare(): Promise<void> {
+    await this.session.run(`
+      create temporary table ${this.table} (table_name text collate "C" not null, record_key text collate "C" not null, position bigint not null,
+        ordinal bigint not null, action text not null, data jsonb not null) on commit drop;
+      create index on ${this.table} (table_name, record_key, position)`);
+  }
+
+  /** Throws UNKNOWN_COLUMN for a key that is no column: Postgres would drop it silently. */
+  add({ table, id, position, action, data }: StagedChange): void {
+    for (const name of Object.keys(data)) {
+      if (!table.columns.some((column) => column.name === name) && !isKnown(table, name)) {
+        throw new EventLogError(
+          "UNKNOWN_COLUMN",
+          `"${name}" is no column of ${table.tableName} (position ${position}).`,
+          {
+            details: { position, entity: table.entity, column: name },
+          },
+        );
+      }
+    }
+    this.#ordinal = position === this.#position ? this.#ordinal + 1 : 1;
+    this.#position = position;
+    this.#waiting.push({
+      table_name: table.tableName,
+      sql_name: table.sqlName,
+      key_columns: table.keyColumns,
+      id,
+      position: String(position),
+      ordinal: this.#ordinal,
+      action,
+      data: imageOf(table, data),
+    });
+  }
+
+  get isFull(): boolean {
+    return this.#waiting.length >= batch;
+  }
+
+  async flush(): Promise<void> {
+    if (this.#waiting.length === 0) return;
+    const changes = JSON.stringify(this.#waiting.splice(0));
+    await this.session.rows(sql`
+      insert into ${raw(this.table)} (table_name, record_key, position, ordinal, action, data)
+      select c.table_name, ${raw(this.schema)}.record_key_of(c.sql_name::regclass, c.id, c.key_columns), c.position, c.ordinal, c.action, c.data
+      from jsonb_to_recordset(${changes}::jsonb) as c (table_name text, sql_name text, key_columns text[], id jsonb, position bigint, ordinal bigint, action text, data jsonb)`);
+  }
+}
+
+/** Generated columns are in images but not filled by replay. */
+function isKnown({ metadata, excludedColumns }: FoldTable, name: string): boolean {
+  return excludedColumns.includes(name) || metadata.columns.some((column) => column.databaseName === name);
+}
+
+/** A row that a handler made, in the log's form: documents as text, dates and binary as Postgres writes them. */
+export function imageOf(table: FoldTable, row: Row): Row {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => {
+      const column = table.columns.find((candidate) => candidate.name === name);
+      return [name, imageOfValue(value, column?.type === "json" || column?.type === "jsonb")];
+    }),
+  );
+}
+
+function imageOfValue(value: unknown, isDocument: boolean): unknown {
+  if (value === null || value === undefined) return null;
+  if (isDocument) return JSON.stringify(value);
+  if (typeof value === "bigint") return String(value);
+  if (Buffer.isBuffer(value)) return `\\x${value.toString("hex")}`;
+  return value;
+}

@@ -1,0 +1,36 @@
+import type { DataSource, DataSourceOptions } from "typeorm";
+import { EventLogError } from "./errors.js";
+import type { CheckedOptions } from "./options.js";
+import { quoteIdentifier } from "./sql.js";
+
+/** What withEventLog left on a DataSource's options, for everything that works on that DataSource. */
+export interface Attachment {
+  readonly options: CheckedOptions;
+  /** The log's schema, quoted for SQL. */
+  readonly schema: string;
+  /** The `replay` option; its shape is the replay room's business. */
+  readonly replay: unknown;
+}
+
+/** A symbol of the global registry, so that it is found when frameworks copy the options, and across copies of this package. */
+const key = Symbol.for("typeorm-chronicle");
+
+export function attach<T extends DataSourceOptions>(dataSourceOptions: T, options: CheckedOptions, replay: unknown): T {
+  const attachment: Attachment = Object.freeze({ options, schema: quoteIdentifier(options.schema), replay });
+  return { ...dataSourceOptions, [key]: attachment };
+}
+
+export function isAttached(dataSourceOptions: object): boolean {
+  return key in dataSourceOptions;
+}
+
+/** Throws NOT_ATTACHED for a DataSource that was not made with withEventLog. */
+export function attachmentOf(dataSource: DataSource): Attachment {
+  const attachment = (dataSource.options as { [key]?: Attachment })[key];
+  if (attachment === undefined) {
+    throw new EventLogError("NOT_ATTACHED", "This DataSource records nothing: it was not made with withEventLog.", {
+      hint: "Change `new DataSource(options)` to `new DataSource(withEventLog(options))`.",
+    });
+  }
+  return attachment;
+}

@@ -1,0 +1,24 @@
+import { EventLogError, type EventLogErrorCode } from "./errors.js";
+
+/** SQLSTATEs that our own functions raise. */
+const states: Readonly<Record<string, EventLogErrorCode>> = {
+  CH001: "ACTOR_REQUIRED",
+  CH002: "COLUMN_TYPE_UNSUPPORTED",
+  CH003: "NOT_TRACKED",
+};
+
+/** The error as the library names it where it is one of ours; every other error as it is. */
+export function asEventLogError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof EventLogError) return error;
+  const { code, constraint } = error as { code?: string; constraint?: string };
+  const ours = constraint === "event_data_limit" ? "LIMIT_EXCEEDED" : states[code ?? ""];
+  if (ours === undefined) return error;
+  const message =
+    ours === "LIMIT_EXCEEDED" ? "A row is larger than one event may be (limits.dataBytes)." : `${error.message}.`;
+  return new EventLogError(ours, message, { cause: error });
+}
+
+/** Postgres's SQLSTATE of an error, or undefined. */
+export function stateOf(error: unknown): string | undefined {
+  return error instanceof Error ? (error as { code?: string }).code : undefined;
+}

@@ -1,0 +1,67 @@
+/** What went wrong, as a word that never changes. docs/errors.md has a section per code. */
+export type EventLogErrorCode = keyof typeof hints;
+
+/**
+ * The way out for each code, unless the place that throws knows a better one.
+ * A code is never reused for something else.
+ */
+const hints = {
+  OPTIONS_INVALID: "Correct the options named in the message; docs/options.md lists all of them.",
+  DATABASE_UNSUPPORTED: 'Use a DataSource of type "postgres" with the pg driver, PostgreSQL 14 or later.',
+  NOT_INSTALLED: "Run `await eventLog(dataSource).install()` once per deploy, before the application writes.",
+  INSTALL_STALE: "Run `await eventLog(dataSource).install()` again with the code that is being deployed.",
+  NOT_ATTACHED: "Create the DataSource with `new DataSource(withEventLog({ ... }))`.",
+  NOT_TRACKED: "Decorate the entity with `@Tracked()` and run `install()`.",
+  NOT_OWNER: "Run it as the role that owns the tables and the log.",
+  ACTOR_REQUIRED: "Make the write inside `withRequestContext({ actor: { type, id } }, ...)`.",
+  CONTEXT_INVALID: "Keep the request context to plain JSON values.",
+  LIMIT_EXCEEDED: "Make the value smaller, or raise the limit in the `limits` option.",
+  COLUMN_TYPE_UNSUPPORTED: "Exclude the column with `@Tracked({ exclude: [...] })` or change its type.",
+  WRITE_NOT_CAPTURED: "Use a repository method that subscribers can see, or trigger capture.",
+  UNKNOWN_COLUMN: "Return column names of the table, as the database spells them.",
+  ERASE_REFUSED: "Only columns marked with `@Sensitive()` can be erased.",
+  BOOKMARK_EXISTS: "Choose another name; a bookmark is never moved.",
+  REPLAY_IN_PROGRESS: "Wait for the other replay to end, then try again.",
+  REPLAY_LOCK_TIMEOUT: "Try again when there are fewer long transactions, or raise `lockTimeoutMs`.",
+  REPLAY_ABORTED: "Nothing was changed; run it again when you want to.",
+  REPLAY_VERSION_UNHANDLED: "Give `replay.upcasters` or `replay.overrides` a way for each version listed.",
+  REPLAY_RECORD_MISSING: "Run `verify()`; a create event is missing before this one.",
+  REPLAY_OVERRIDE_FAILED: "Correct the override; the tables are as they were.",
+  REPLAY_UNKNOWN_ROWS: 'Run `baseline()` first, or pass `unknownRows: "keep"` or `"delete"`.',
+  REPLAY_BLOCKED_BY_REFERENCES: "Remove or move the rows of the untracked tables named in the message first.",
+  REPLAY_CROSSES_TENANT: "Replay without `tenant`, or keep overrides inside one tenant.",
+  REPLAY_INVALID_ROWS: "Correct the upcaster or override that makes these rows.",
+  POINT_IN_TIME_UNKNOWN: "Pass a Date, an ISO 8601 string with an offset, a bigint position or { bookmark: name }.",
+  POINT_IN_TIME_AMBIGUOUS: "Pass one of the positions listed, or a bookmark, in place of the time.",
+} as const;
+
+/**
+ * The one error class of the library.
+ *
+ * `message` says what happened, `hint` the way out, `details` carries codes and keys for programs.
+ * It never carries row contents or SQL parameters, so it is safe to log.
+ */
+export class EventLogError extends Error {
+  readonly code: EventLogErrorCode;
+  readonly hint: string;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: EventLogErrorCode,
+    message: string,
+    {
+      hint = hints[code],
+      details = {},
+      cause,
+    }: { hint?: string; details?: Record<string, unknown>; cause?: unknown } = {},
+  ) {
+    super(`${message} ${hint}`, cause === undefined ? undefined : { cause });
+    this.name = "EventLogError";
+    this.code = code;
+    this.hint = hint;
+    this.details = details;
+  }
+}
+
+/** Every code there is, for tests and tools that go through all of them. */
+export const errorCodes = Object.keys(hints) as EventLogErrorCode[];

@@ -1,0 +1,158 @@
+import "reflect-metadata";
+import { createHash } from "node:crypto";
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNumber,
+  IsString,
+  Matches,
+  MaxLength,
+  Min,
+  ValidateIf,
+  type ValidationArguments,
+  validateSync,
+} from "class-validator";
+import { EventLogError } from "./errors.js";
+
+export type LockKey = bigint | number | string | readonly [number, number];
+
+/** The second argument of `withEventLog`, but for what replay is given. */
+export interface CoreOptions {
+  /** Who records: triggers see every write. (Default: "trigger") */
+  readonly capture?: "trigger" | undefined;
+  /** The Postgres schema that holds the log. (Default: "chronicle") */
+  readonly schema?: string | undefined;
+  /** The advisory lock that every writer takes, shared. (Default key: derived from database and schema) */
+  readonly lock?: { readonly mode?: "shared" | undefined; readonly key?: LockKey | undefined } | undefined;
+  /** Refuse a tracked write without an actor. (Default: false) */
+  readonly requireActor?: boolean | undefined;
+  readonly limits?:
+    | {
+        readonly metadataBytes?: number | undefined;
+        readonly dataBytes?: number | undefined;
+        readonly depth?: number | undefined;
+      }
+    | undefined;
+  /** How far the database's clock may have gone back before a time is ambiguous, in seconds. (Default: 5) */
+  readonly clockSkewSeconds?: number | undefined;
+}
+
+/** Options after they were checked: defaults filled in, frozen. */
+export interface CheckedOptions {
+  readonly capture: "trigger";
+  readonly schema: string;
+  /** The arguments of pg_advisory_xact_lock as SQL, or null for the derived key. */
+  readonly lockArguments: string | null;
+  readonly requireActor: boolean;
+  readonly limits: { readonly metadataBytes: number; readonly dataBytes: number; readonly depth: number };
+  readonly clockSkewSeconds: number;
+}
+
+const expected = (wanted: string) => ({
+  message: ({ property, value }: ValidationArguments) => `expected ${property} to be ${wanted}, got: ${show(value)}`,
+});
+const positiveInteger = expected("a positive integer");
+
+class Limits {
+  /** bytes of a request context as JSON */
+  @IsInt(positiveInteger) @Min(1, positiveInteger) metadataBytes = 65_536;
+  /** bytes of one event's data and previous together */
+  @IsInt(positiveInteger) @Min(1, positiveInteger) dataBytes = 16_777_216;
+  /** levels of nesting of a request context */
+  @IsInt(positiveInteger) @Min(1, positiveInteger) depth = 64;
+}
+
+class Lock {
+  @IsIn(["shared"], expected('"shared" (exclusive order is not available in this version)')) mode = "shared";
+  @ValidateIf(({ key }: Lock) => key !== undefined && !isLockKey(key))
+  @IsIn([], expected("a bigint, an integer, a string or a pair of 32-bit integers"))
+  key?: unknown;
+}
+
+class Scalars {
+  @IsIn(["trigger"], expected('"trigger" (subscriber capture is not available in this version)')) capture = "trigger";
+  @IsString(expected("a schema name"))
+  @Matches(/^[^\0]+$/, expected("a schema name"))
+  @MaxLength(63, expected("at most 63 characters"))
+  schema = "chronicle";
+  @IsBoolean(expected("true or false")) requireActor = false;
+  @IsNumber({}, expected("a number of seconds")) @Min(0, expected("a number of seconds from 0")) clockSkewSeconds = 5;
+}
+
+/**
+ * Checks what a caller gave, once: unknown keys, wrong types and values out of range are told in one readable list.
+ * Throws OPTIONS_INVALID.
+ */
+export function checkOptions(given: unknown): CheckedOptions {
+  if (!isRecord(given))
+    throw new EventLogError(
+      "OPTIONS_INVALID",
+      `expected the options of withEventLog to be an object, got: ${show(given)}.`,
+    );
+  const { limits, lock, ...rest } = given;
+  const findings: string[] = [];
+  const scalars = fill(new Scalars(), rest, "", findings);
+  const checkedLimits = fill(new Limits(), limits ?? {}, "limits.", findings);
+  const checkedLock = fill(new Lock(), lock ?? {}, "lock.", findings, ["key"]);
+  if (findings.length > 0)
+    throw new EventLogError("OPTIONS_INVALID", `${findings.join("; ")}.`, { details: { findings } });
+  return Object.freeze({
+    capture: "trigger",
+    schema: scalars.schema,
+    lockArguments: checkedLock.key === undefined ? null : lockArguments(checkedLock.key as LockKey),
+    requireActor: scalars.requireActor,
+    limits: Object.freeze(checkedLimits),
+    clockSkewSeconds: scalars.clockSkewSeconds,
+  });
+}
+
+/** A copy of the defaults with what was given on top, its findings added to the list under their full path. */
+function fill<T extends object>(
+  defaults: T,
+  given: unknown,
+  path: string,
+  findings: string[],
+  optional: readonly string[] = [],
+): T {
+  if (!isRecord(given)) {
+    findings.push(`expected ${path.slice(0, -1)} to be an object, got: ${show(given)}`);
+    return defaults;
+  }
+  const known = [...Object.keys(defaults), ...optional];
+  for (const [key, value] of Object.entries(given)) {
+    if (!known.includes(key))
+      findings.push(`unknown option ${path}${key} (known: ${known.map((name) => path + name).join(", ")})`);
+    else if (value !== undefined) (defaults as Record<string, unknown>)[key] = value;
+  }
+  for (const { constraints = {} } of validateSync(defaults, { stopAtFirstError: true, forbidUnknownValues: false })) {
+    findings.push(...Object.values(constraints).map((message) => message.replace("expected ", `expected ${path}`)));
+  }
+  return defaults;
+}
+
+/** Integers as they are, pairs as Postgres has them, strings hashed to 64 bits. */
+function lockArguments(key: LockKey): string {
+  if (typeof key === "string") return String(createHash("sha256").update(key).digest().readBigInt64BE(0));
+  return typeof key === "object" ? key.join(", ") : String(key);
+}
+
+function isLockKey(key: unknown): boolean {
+  if (typeof key === "string") return true;
+  if (typeof key === "bigint") return BigInt.asIntN(64, key) === key;
+  if (typeof key === "number") return Number.isSafeInteger(key);
+  return (
+    Array.isArray(key) &&
+    key.length === 2 &&
+    key.every((part: unknown) => Number.isInteger(part) && Math.abs(part as number) < 2 ** 31)
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function show(value: unknown): string {
+  if (typeof value === "bigint") return `${value}n`;
+  return typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));
+}

@@ -1,0 +1,14 @@
+/** What the library uses of pg's Client. */
+export interface PgClient {
+  query(...parameters: readonly unknown[]): unknown;
+  connect(): Promise<unknown>;
+  end(): Promise<void>;
+  on(event: "error" | "notice", listener: (problem: Error) => void): unknown;
+}
+
+/** Marks a statement as the library's own: it passes no gate and carries no context. */
+export const ownStatement = Symbol("own statement");
+
+/** pg's Client class, or one that extends it. */
+// oxlint-disable-next-line typescript/no-explicit-any -- mixins take any arguments
+export type PgClientClass = new (...parameters: any[]) => PgClient;

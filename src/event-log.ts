@@ -1,0 +1,83 @@
+import type { DataSource, EntitySchema, ObjectLiteral, ObjectType } from "typeorm";
+import { at, type AtOptions } from "../replay/at.js";
+import { type Change, changes } from "../replay/changes.js";
+import { replay, type ReplayOptions, type ReplayReport } from "../replay/live.js";
+import { verify, type VerifyOptions, type VerifyReport } from "../replay/verify.js";
+import { attachmentOf } from "./core/attachment.js";
+import { baseline, type BaselineOptions } from "./install/baseline.js";
+import { install, type InstallOptions, type InstallReport } from "./install/install.js";
+import { type Bookmark, bookmark } from "./log/bookmark.js";
+import type { RecordedEvent } from "./log/event.js";
+import type { PointInTime } from "./log/point-in-time.js";
+import { type EventFilter, events, history } from "./log/read.js";
+import type { RecordId } from "./log/record-id.js";
+import { check, status, type Status } from "./log/status.js";
+import type { EntityReference } from "./log/tracked-tables.js";
+
+/** The log of one DataSource. Every member may be destructured. */
+export interface EventLog {
+  /** Sets up the log and capture, or brings them up to date; does nothing when they are. */
+  install(options?: InstallOptions): Promise<InstallReport>;
+  /** What is installed, missing or stale. */
+  status(): Promise<Status>;
+  /** Throws NOT_INSTALLED or INSTALL_STALE; for an application's start. */
+  check(): Promise<void>;
+  /** Events by position, as they were stored. */
+  events(filter?: EventFilter): AsyncIterable<RecordedEvent>;
+  /** The events of one record, oldest first. */
+  history<Row = Record<string, unknown>>(entity: EntityReference, id: RecordId): Promise<RecordedEvent<Row>[]>;
+  /** What changed on one record between two points in time, net, in today's shape. */
+  changes(
+    entity: EntityReference,
+    id: RecordId,
+    between?: { from?: PointInTime | undefined; to?: PointInTime | undefined },
+  ): Promise<Change[]>;
+  /** A record, or several, as they were at a point in time. */
+  at<T extends ObjectLiteral>(
+    entity: ObjectType<T> | EntitySchema<T>,
+    ids: readonly RecordId[],
+    point: PointInTime,
+    options?: AtOptions,
+  ): Promise<(T | null)[]>;
+  at<T extends ObjectLiteral>(
+    entity: ObjectType<T> | EntitySchema<T>,
+    id: RecordId,
+    point: PointInTime,
+    options?: AtOptions,
+  ): Promise<T | null>;
+  /** Names this moment, exact to the commit. */
+  bookmark(name: string): Promise<Bookmark>;
+  /** Makes the tables what the log says, to its end or at a point in time. */
+  replay(point?: PointInTime, options?: ReplayOptions): Promise<ReplayReport>;
+  /** Compares the tables with what the log says; changes nothing. */
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /** Records every row that the log does not know yet. */
+  baseline(options?: BaselineOptions): Promise<{ rows: number }>;
+}
+
+const logs = new WeakMap<DataSource, EventLog>();
+
+/** The log of a DataSource made with withEventLog; the same object each time. Throws NOT_ATTACHED. */
+export function eventLog(dataSource: DataSource): EventLog {
+  attachmentOf(dataSource);
+  const log = logs.get(dataSource) ?? logOf(dataSource);
+  logs.set(dataSource, log);
+  return log;
+}
+
+function logOf(dataSource: DataSource): EventLog {
+  return Object.freeze<EventLog>({
+    install: (options) => install(dataSource, options),
+    status: () => status(dataSource),
+    check: () => check(dataSource),
+    events: (filter) => events(dataSource, filter),
+    history: (entity, id) => history(dataSource, entity, id),
+    changes: (entity, id, between) => changes(dataSource, entity, id, between),
+    at: ((entity: EntityReference, id: RecordId | readonly RecordId[], point: PointInTime, options?: AtOptions) =>
+      at(dataSource, entity, id, point, options)) as EventLog["at"],
+    bookmark: (name) => bookmark(dataSource, name),
+    replay: (point, options) => replay(dataSource, point, options),
+    verify: (options) => verify(dataSource, options),
+    baseline: (options) => baseline(dataSource, options),
+  });
+}

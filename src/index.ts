@@ -1,0 +1,41 @@
+export { ChronicleBookmark } from "../entities/bookmark.js";
+export { ChronicleEvent } from "../entities/event.js";
+export { ChronicleEventSensitive } from "../entities/event-sensitive.js";
+export { ChronicleInstallation } from "../entities/installation.js";
+export { ChronicleTracked } from "../entities/tracked.js";
+export type { AtOptions } from "../replay/at.js";
+export type { Change } from "../replay/changes.js";
+export { override, upcast } from "../replay/handlers.js";
+export type {
+  Override,
+  OverrideHandler,
+  ReplayHandlers,
+  ReplayState,
+  Row,
+  Upcast,
+  Upcaster,
+} from "../replay/handlers.js";
+export type { ReplayOptions, ReplayReport } from "../replay/live.js";
+export type { PlannedKind } from "../replay/plan.js";
+export type { Progress } from "../replay/progress.js";
+export type { Difference, VerifyOptions, VerifyReport } from "../replay/verify.js";
+export { EventLogError, errorCodes } from "./core/errors.js";
+export type { EventLogErrorCode } from "./core/errors.js";
+export type { LockKey } from "./core/options.js";
+export { enrichRequestContext, requestContext, withRequestContext } from "./core/request-context.js";
+export type { Actor, RequestContext } from "./core/request-context.js";
+export { Sensitive, track, Tracked } from "./core/tracked.js";
+export type { Action, SensitiveOptions, TrackedOptions } from "./core/tracked.js";
+export { eventLog } from "./event-log.js";
+export type { EventLog } from "./event-log.js";
+export type { BaselineOptions } from "./install/baseline.js";
+export type { InstallOptions, InstallReport } from "./install/install.js";
+export type { Bookmark } from "./log/bookmark.js";
+export type { RecordedEvent } from "./log/event.js";
+export type { PointInTime } from "./log/point-in-time.js";
+export type { EventFilter } from "./log/read.js";
+export type { RecordId } from "./log/record-id.js";
+export type { Finding, Status } from "./log/status.js";
+export type { EntityReference } from "./log/tracked-tables.js";
+export { withEventLog } from "./with-event-log.js";
+export type { EventLogOptions } from "./with-event-log.js";

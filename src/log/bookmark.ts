@@ -1,0 +1,38 @@
+import type { DataSource } from "typeorm";
+import { attachmentOf } from "../core/attachment.js";
+import { stateOf } from "../core/database-errors.js";
+import { EventLogError } from "../core/errors.js";
+import { positionOf, withPooledSession } from "../core/session.js";
+import { raw, sql } from "../core/sql.js";
+
+export interface Bookmark {
+  readonly name: string;
+  readonly position: bigint;
+}
+
+/**
+ * Names this moment, exact to the commit: what is committed now is in it, what is open is not.
+ * Taken on a connection of its own, so a transaction that is open around the call is left out.
+ * Throws BOOKMARK_EXISTS.
+ */
+export async function bookmark(dataSource: DataSource, name: string): Promise<Bookmark> {
+  const { schema } = attachmentOf(dataSource);
+  if (typeof name !== "string" || name.trim() === "") {
+    throw new EventLogError("OPTIONS_INVALID", "Expected the bookmark's name to be a string that is not empty.", {
+      hint: 'Call it like `bookmark("before import")`.',
+    });
+  }
+  return withPooledSession(dataSource, async (session) => {
+    try {
+      // One statement, so one snapshot: the position is the last that the stored snapshot sees.
+      const row = await session.row(sql`
+        insert into ${raw(schema)}.bookmark (name, position, snapshot)
+        select ${name}, (select coalesce(max(position), 0) from ${raw(schema)}.event), pg_current_snapshot()
+        returning position`);
+      return { name, position: positionOf(row, "position") };
+    } catch (error) {
+      if (stateOf(error) !== "23505") throw error;
+      throw new EventLogError("BOOKMARK_EXISTS", `There is a bookmark "${name}" already.`, { cause: error });
+    }
+  });
+}

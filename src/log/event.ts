@@ -1,0 +1,97 @@
+import type { TextRow } from "../core/session.js";
+import type { Statement } from "../core/sql.js";
+import type { Action } from "../core/tracked.js";
+
+/** One recorded change. `Columns` is the row as columns, spelled as the database spells them. */
+export interface RecordedEvent<Columns = Record<string, unknown>> {
+  /** Place in the whole log; gaps are normal. */
+  readonly position: bigint;
+  /** The tracked name. */
+  readonly entity: string;
+  /** Primary key columns and their values. */
+  readonly recordId: Record<string, unknown>;
+  readonly action: Action;
+  /** The request context's, or "soft-remove", "recover", "baseline", "rewind", "revert", "erase". */
+  readonly actionName: string | null;
+  /** The version of the data's shape when it was recorded. */
+  readonly version: number;
+  /** create: the whole row; update: the changed columns; destroy: {}. int8 and numeric are strings. */
+  readonly data: Partial<Columns>;
+  /** create: {}; update: the old values of the changed columns; destroy: the whole row. */
+  readonly previous: Partial<Columns>;
+  readonly actor: { readonly type: string; readonly id: string; readonly name: string | null } | null;
+  readonly metadata: Record<string, unknown>;
+  readonly tenant: string | null;
+  readonly correlationId: string | null;
+  readonly causationId: string | null;
+  /** The same for all events of one database transaction. */
+  readonly transactionId: bigint;
+  /** By the database's clock. */
+  readonly occurredAt: Date;
+  /** Positions and transaction ids as strings, so that `res.json(event)` works. */
+  toJSON(): object;
+}
+
+/**
+ * What is selected for an event, from `event e` joined with `tracked t`: numbers that JavaScript would round are made strings
+ * here, before any JSON.parse.
+ */
+export const eventColumns = (schema: string, { data = "e.data", previous = "e.previous" } = {}): Statement => {
+  const digits = (value: string) =>
+    `case when t.digit_columns is null then ${value} else ${schema}.digits_as_text(${value}, t.digit_columns) end`;
+  return {
+    text: `e.position, e.entity, ${digits("e.record_id")} as record_id, e.action, e.action_name, e.version,
+      ${digits(data)} as data, ${digits(previous)} as previous, to_jsonb(t.json_columns) as json_columns,
+      e.actor_type, e.actor_id, e.actor_name, e.metadata, e.tenant, e.correlation_id, e.causation_id, e.transaction_id,
+      extract(epoch from e.occurred_at) * 1000 as occurred_at`,
+    values: [],
+  };
+};
+
+/** The events, each with the table that it belongs to, also after that was renamed. */
+export const eventSource = (schema: string): Statement => ({
+  text: `${schema}.event e left join ${schema}.tracked t on t.table_name = e.table_name or e.table_name = any (t.former_tables)`,
+  values: [],
+});
+
+export function eventOf<Columns>(row: TextRow): RecordedEvent<Columns> {
+  const columns = (json: string | null | undefined) => readableRow(json, row.json_columns) as Partial<Columns>;
+  return {
+    position: BigInt(row.position ?? 0),
+    entity: row.entity ?? "",
+    recordId: parsed(row.record_id) ?? {},
+    action: row.action as Action,
+    actionName: row.action_name ?? null,
+    version: Number(row.version),
+    data: columns(row.data),
+    previous: columns(row.previous),
+    actor:
+      row.actor_type == null ? null : { type: row.actor_type, id: row.actor_id ?? "", name: row.actor_name ?? null },
+    metadata: parsed(row.metadata) ?? {},
+    tenant: row.tenant ?? null,
+    correlationId: row.correlation_id ?? null,
+    causationId: row.causation_id ?? null,
+    transactionId: BigInt(row.transaction_id ?? 0),
+    occurredAt: new Date(Math.floor(Number(row.occurred_at))),
+    toJSON() {
+      return { ...this, position: String(this.position), transactionId: String(this.transactionId), toJSON: undefined };
+    },
+  };
+}
+
+/** A row's image for a reader. JSON columns are recorded as text where their image would not come back equal: a reader gets the document. */
+export function readableRow(
+  json: string | null | undefined,
+  jsonColumns: string | null | undefined,
+): Record<string, unknown> {
+  const data = parsed<Record<string, unknown>>(json) ?? {};
+  for (const name of parsed<string[]>(jsonColumns) ?? []) {
+    const value = Object.hasOwn(data, name) ? data[name] : undefined;
+    if (typeof value === "string") data[name] = JSON.parse(value) as unknown;
+  }
+  return data;
+}
+
+function parsed<T>(json: string | null | undefined): T | undefined {
+  return json == null ? undefined : (JSON.parse(json) as T);
+}

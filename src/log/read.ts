@@ -1,0 +1,154 @@
+import type { DataSource } from "typeorm";
+import { attachmentOf } from "../core/attachment.js";
+import { EventLogError } from "../core/errors.js";
+import { type Session, withPooledSession } from "../core/session.js";
+import { join, raw, sql, type Statement } from "../core/sql.js";
+import { type Action, actions } from "../core/tracked.js";
+import { eventColumns, eventOf, eventSource, type RecordedEvent } from "./event.js";
+import { type PointInTime, resolvePoint } from "./point-in-time.js";
+import { recordKeys, type RecordId } from "./record-id.js";
+import { type EntityReference, trackedNameOf, trackedTableOf } from "./tracked-tables.js";
+
+export interface EventFilter {
+  readonly entity?: EntityReference | undefined;
+  /** With `entity`. */
+  readonly recordId?: RecordId | undefined;
+  readonly action?: Action | undefined;
+  readonly actionName?: string | undefined;
+  readonly actor?: { readonly type: string; readonly id?: string | undefined } | undefined;
+  readonly tenant?: string | undefined;
+  readonly correlationId?: string | undefined;
+  /** Only events after this position. */
+  readonly after?: bigint | undefined;
+  /** Only events after this point in time. */
+  readonly from?: PointInTime | undefined;
+  /** Only events up to this point in time, inclusive. */
+  readonly to?: PointInTime | undefined;
+  /** By position. (Default: "asc") */
+  readonly order?: "asc" | "desc" | undefined;
+  /** The most events to give. (Default: all) */
+  readonly limit?: number | undefined;
+}
+
+/** How many events one query brings. */
+const page = 1_000;
+
+/**
+ * The events that a filter lets through, by position, in pages: memory stays flat however many there are.
+ * Rows are as they were stored, whatever their version.
+ */
+export async function* events(dataSource: DataSource, filter: EventFilter = {}): AsyncGenerator<RecordedEvent> {
+  check(filter);
+  const { schema } = attachmentOf(dataSource);
+  const { order = "asc", limit = Number.POSITIVE_INFINITY } = filter;
+  const conditions = await withPooledSession(dataSource, (session) => conditionsOf(session, dataSource, filter));
+  let last: bigint | undefined;
+  for (let given = 0; given < limit;) {
+    const further = last === undefined ? [] : [order === "asc" ? sql`e.position > ${last}` : sql`e.position < ${last}`];
+    const all = join([sql`true`, ...conditions, ...further], " and ");
+    const size = Math.min(page, limit - given);
+    const rows = await withPooledSession(dataSource, (session) =>
+      session.rows(
+        sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${all} order by e.position ${raw(order)} limit ${size}`,
+      ),
+    );
+    for (const row of rows) {
+      const event = eventOf<Record<string, unknown>>(row);
+      yield event;
+      last = event.position;
+    }
+    given += rows.length;
+    if (rows.length < size) return;
+  }
+}
+
+/** The events of one record, oldest first. */
+export async function history<Row = Record<string, unknown>>(
+  dataSource: DataSource,
+  entity: EntityReference,
+  id: RecordId,
+): Promise<RecordedEvent<Row>[]> {
+  const { schema } = attachmentOf(dataSource);
+  return withPooledSession(dataSource, async (session) => {
+    const condition = await ofRecord(session, dataSource, entity, id);
+    const rows = await session.rows(
+      sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${condition} order by e.position`,
+    );
+    return rows.map((row) => eventOf<Row>(row));
+  });
+}
+
+async function ofRecord(
+  session: Session,
+  dataSource: DataSource,
+  entity: EntityReference,
+  id: RecordId,
+): Promise<Statement> {
+  const { schema } = attachmentOf(dataSource);
+  const table = trackedTableOf(dataSource, entity);
+  const [key] = await recordKeys(session, schema, table, [id]);
+  return sql`e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and e.record_key = ${key}`;
+}
+
+async function conditionsOf(session: Session, dataSource: DataSource, filter: EventFilter): Promise<Statement[]> {
+  const { entity, recordId, action, actionName, actor, tenant, correlationId, after, from, to } = filter;
+  const { schema } = attachmentOf(dataSource);
+  const conditions: Statement[] = [];
+  if (entity !== undefined && recordId !== undefined)
+    conditions.push(await ofRecord(session, dataSource, entity, recordId));
+  else if (typeof entity === "string") conditions.push(sql`e.entity = ${entity}`);
+  if (entity !== undefined && typeof entity !== "string") {
+    const name = trackedNameOf(dataSource, entity);
+    const table = trackedTableOf(dataSource, entity);
+    if (name === table.entity)
+      conditions.push(sql`e.table_name = any (${raw(schema)}.table_names(${table.tableName}))`);
+    else conditions.push(sql`e.entity = ${name}`);
+  }
+  if (action !== undefined) conditions.push(sql`e.action = ${action}`);
+  if (actionName !== undefined) conditions.push(sql`e.action_name = ${actionName}`);
+  if (actor !== undefined) conditions.push(sql`e.actor_type = ${actor.type}`);
+  if (actor?.id !== undefined) conditions.push(sql`e.actor_id = ${String(actor.id)}`);
+  if (tenant !== undefined) conditions.push(sql`e.tenant = ${String(tenant)}`);
+  if (correlationId !== undefined) conditions.push(sql`e.correlation_id = ${correlationId}`);
+  if (after !== undefined) conditions.push(sql`e.position > ${after}`);
+  if (from !== undefined) {
+    const cut = await resolvePoint(session, dataSource, from);
+    conditions.push(sql`(e.position > ${cut.position} or e.transaction_id = any (${cut.leftOut}::xid8[]))`);
+  }
+  if (to !== undefined) {
+    const cut = await resolvePoint(session, dataSource, to);
+    conditions.push(sql`e.position <= ${cut.position} and e.transaction_id <> all (${cut.leftOut}::xid8[])`);
+  }
+  return conditions;
+}
+
+const filterKeys = [
+  "entity",
+  "recordId",
+  "action",
+  "actionName",
+  "actor",
+  "tenant",
+  "correlationId",
+  "after",
+  "from",
+  "to",
+  "order",
+  "limit",
+];
+
+function check(filter: EventFilter): void {
+  const fail = (what: string, wanted: string, got: unknown): never => {
+    throw new EventLogError("OPTIONS_INVALID", `events: expected ${what} to be ${wanted}, got: ${String(got)}.`, {
+      hint: `It takes ${filterKeys.join(", ")}.`,
+    });
+  };
+  for (const key of Object.keys(filter)) if (!filterKeys.includes(key)) fail("the filter", "made of known keys", key);
+  const { recordId, entity, action, after, order, limit } = filter;
+  if (recordId !== undefined && entity === undefined) fail("recordId", "given with entity", "no entity");
+  if (action !== undefined && !actions.includes(action)) fail("action", actions.join(", "), action);
+  if (after !== undefined && typeof after !== "bigint") fail("after", "a bigint position", after);
+  if (order !== undefined && order !== "asc" && order !== "desc") fail("order", '"asc" or "desc"', order);
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0))
+    fail("limit", "a whole number from 0", limit);
+}

@@ -1,0 +1,61 @@
+import { EventLogError } from "../core/errors.js";
+import type { Session } from "../core/session.js";
+import { raw, sql } from "../core/sql.js";
+import type { TrackedTable } from "./tracked-tables.js";
+
+/** A record's primary key: its one value, or an object of properties or columns where it has several. */
+export type RecordId = string | number | bigint | Date | Readonly<Record<string, unknown>>;
+
+/**
+ * The ids as columns and values. Properties of the entity are taken as well as columns.
+ * Throws OPTIONS_INVALID where a part of the key is missing or is no value.
+ */
+export function idColumns(table: TrackedTable, id: RecordId): Record<string, unknown> {
+  const given = (value: unknown): unknown =>
+    typeof value === "bigint" ? String(value) : value instanceof Date ? value.toISOString() : value;
+  const [only] = table.keyColumns;
+  if (typeof id !== "object" || id === null || id instanceof Date) {
+    if (table.keyColumns.length !== 1 || only === undefined || id === null || id === undefined) throw refused(table);
+    return { [only]: given(id) };
+  }
+  const parts = table.keyColumns.map((name) => {
+    const column = table.metadata.primaryColumns.find((candidate) => candidate.databaseName === name);
+    const value =
+      id[name] ?? (column === undefined ? undefined : (id[column.propertyName] ?? column.getEntityValue({ ...id })));
+    if (value === undefined || value === null || (typeof value === "object" && !(value instanceof Date)))
+      throw refused(table);
+    return [name, given(value)] as const;
+  });
+  return Object.fromEntries(parts);
+}
+
+/** The keys, as the log has them, of ids that a caller gave. */
+export async function recordKeys(
+  session: Session,
+  schema: string,
+  table: TrackedTable,
+  ids: readonly RecordId[],
+): Promise<string[]> {
+  const columns = ids.map((id) => idColumns(table, id));
+  try {
+    const rows = await session.rows(sql`
+      select ${raw(schema)}.record_key_of(${table.sqlName}::regclass, id, ${table.keyColumns}::text[]) as key
+      from jsonb_array_elements(${JSON.stringify(columns)}::jsonb) with ordinality as i (id, ordinal) order by ordinal`);
+    return rows.map(({ key }) => key ?? "");
+  } catch (cause) {
+    if (cause instanceof Error && String((cause as { code?: string }).code).startsWith("22")) {
+      throw new EventLogError("OPTIONS_INVALID", `The id is not a ${table.entity} key: ${cause.message}.`, {
+        hint: "Pass a value of the key column's type.",
+        cause,
+      });
+    }
+    throw cause;
+  }
+}
+
+function refused(table: TrackedTable): EventLogError {
+  const wanted = table.keyColumns.length === 1 ? "the key's value" : `an object with ${table.keyColumns.join(", ")}`;
+  return new EventLogError("OPTIONS_INVALID", `Expected the id of ${table.entity} to be ${wanted}.`, {
+    hint: "See history() in the README.",
+  });
+}

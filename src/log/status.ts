@@ -1,0 +1,106 @@
+import type { DataSource } from "typeorm";
+import { latestStep } from "../../entities/steps/index.js";
+import { attachmentOf } from "../core/attachment.js";
+import { EventLogError, type EventLogErrorCode } from "../core/errors.js";
+import { numberOf, positionOf, type Session, withPooledSession } from "../core/session.js";
+import { raw, sql } from "../core/sql.js";
+import { trackedTables } from "./tracked-tables.js";
+
+/** Something that keeps the log from being complete, in a sentence. */
+export interface Finding {
+  readonly code: Extract<EventLogErrorCode, "NOT_INSTALLED" | "INSTALL_STALE">;
+  readonly message: string;
+}
+
+export interface Status {
+  readonly installed: boolean;
+  /** Our own numbered version of the tables; 0 where nothing is installed. */
+  readonly step: number;
+  readonly capture: string;
+  readonly schema: string;
+  readonly tables: readonly { readonly entity: string; readonly tableName: string }[];
+  /** The last position, 0n in an empty log. */
+  readonly position: bigint;
+  /** Events recorded, as the planner estimates them. */
+  readonly estimatedEvents: number;
+  readonly findings: readonly Finding[];
+}
+
+/** What is installed, what is missing or stale. */
+export async function status(dataSource: DataSource): Promise<Status> {
+  const { schema, options } = attachmentOf(dataSource);
+  const tables = trackedTables(dataSource).map(({ entity, tableName }) => ({ entity, tableName }));
+  return withPooledSession(dataSource, async (session) => {
+    const findings = await findingsOf(session, dataSource);
+    const installed = !findings.some(({ code }) => code === "NOT_INSTALLED");
+    const found = installed
+      ? await session.row(sql`select (select step from ${raw(schema)}.installation) as step, (select max(position) from ${raw(schema)}.event) as position,
+          (select greatest(reltuples, 0)::bigint from pg_class where oid = ${`${schema}.event`}::regclass) as events`)
+      : undefined;
+    return {
+      installed,
+      step: numberOf(found, "step"),
+      capture: options.capture,
+      schema: options.schema,
+      tables,
+      position: positionOf(found, "position"),
+      estimatedEvents: numberOf(found, "events"),
+      findings,
+    };
+  });
+}
+
+/** Throws NOT_INSTALLED or INSTALL_STALE with everything that was found; for an application's start. */
+export async function check(dataSource: DataSource): Promise<void> {
+  refuse(await withPooledSession(dataSource, (session) => findingsOf(session, dataSource)));
+}
+
+export function refuse(findings: readonly Finding[]): void {
+  const [first] = findings;
+  if (first === undefined) return;
+  throw new EventLogError(first.code, findings.map(({ message }) => message).join(" "), { details: { findings } });
+}
+
+/** Compares what this process's code needs with what the database has. "At least as new" is enough: older code runs on. */
+export async function findingsOf(session: Session, dataSource: DataSource): Promise<Finding[]> {
+  const { schema, options } = attachmentOf(dataSource);
+  const access = await session.row(sql`
+    select count(*) as there, count(*) filter (where has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')) as readable
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${options.schema} and c.relname in ('installation', 'tracked')`);
+  if (numberOf(access, "there") < 2)
+    return [{ code: "NOT_INSTALLED", message: `The event log is not installed in schema ${options.schema}.` }];
+  const readable = numberOf(access, "readable") === 2;
+  const expected = trackedTables(dataSource).map(({ entity, sqlName, tableName, versions }) => ({
+    entity,
+    sqlName,
+    tableName,
+    ...versions,
+  }));
+  const tracked = readable
+    ? sql`${raw(schema)}.tracked`
+    : sql`(select null::oid as table_oid, null::jsonb as versions, null as capture, null as shape where false)`;
+  const rows = await session.rows(sql`
+    select e.entity, e."tableName", o.oid is null as gone, t.table_oid is null as untracked,
+      (t.versions ->> 'create')::integer < e."create" or (t.versions ->> 'update')::integer < e."update" or (t.versions ->> 'destroy')::integer < e.destroy as older,
+      t.capture <> ${options.capture} as other_capture,
+      (select count(*) from pg_trigger g where g.tgrelid = o.oid and g.tgname like ' chronicle %' and g.tgenabled in ('O', 'A')) < 4 as uncaptured
+    from jsonb_to_recordset(${JSON.stringify(expected)}::jsonb) as e (entity text, "sqlName" text, "tableName" text, "create" integer, "update" integer, destroy integer)
+    left join lateral (select to_regclass(e."sqlName")::oid as oid) o on true
+    left join ${tracked} t on t.table_oid = o.oid
+    order by e.entity`);
+  const findings: Finding[] = [];
+  const stale = (message: string) => findings.push({ code: "INSTALL_STALE", message });
+  const step = readable
+    ? numberOf(await session.row(sql`select step from ${raw(schema)}.installation`), "step")
+    : latestStep;
+  if (step < latestStep) stale(`The log's tables are at step ${step}, this version needs ${latestStep}.`);
+  for (const { entity, tableName, ...row } of rows) {
+    if (row.gone === "t") stale(`The table ${tableName} of ${entity} does not exist.`);
+    else if (readable && row.untracked === "t") stale(`${entity} (${tableName}) is not tracked in the database yet.`);
+    else if (row.older === "t") stale(`${entity} has a higher version in the code than in the database.`);
+    else if (row.other_capture === "t") stale(`${entity} is captured in another way than the options say.`);
+    else if (row.uncaptured === "t") stale(`Capture triggers of ${entity} (${tableName}) are missing or disabled.`);
+  }
+  return findings;
+}

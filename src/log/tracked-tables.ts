@@ -1,0 +1,227 @@
+import type { DataSource, EntityMetadata, EntitySchema, ObjectLiteral, ObjectType } from "typeorm";
+import { EventLogError } from "../core/errors.js";
+import { quoteIdentifier } from "../core/sql.js";
+import { type Action, actions, sensitiveOptions, trackedOptions, versionsOf } from "../core/tracked.js";
+
+export type EntityReference<T extends ObjectLiteral = ObjectLiteral> = ObjectType<T> | EntitySchema<T> | string;
+
+/** What an entity is called in the log and which version its events have. */
+interface TrackedName {
+  readonly entity: string;
+  readonly versions: Readonly<Record<Action, number>>;
+}
+
+/** A table that is tracked, as the code of this process says. */
+export interface TrackedTable extends TrackedName {
+  /** How the log names it: schema-qualified, quoted only where the name is not simple. */
+  readonly tableName: string;
+  /** The same for SQL text, always quoted. */
+  readonly sqlName: string;
+  readonly metadata: EntityMetadata;
+  readonly formerly: readonly string[];
+  readonly keyColumns: readonly string[];
+  readonly plainColumns: readonly string[];
+  readonly excludedColumns: readonly string[];
+  readonly deleteDateColumn: string | null;
+  readonly tenantColumn: string | null;
+  readonly discriminatorColumn: string | null;
+  /** Under single-table inheritance: the discriminator's value of each child, and its name. */
+  readonly children: Readonly<Record<string, TrackedName>>;
+  readonly actions: readonly Action[];
+  readonly auditOnly: boolean;
+}
+
+const cache = new WeakMap<DataSource, { of: readonly EntityMetadata[]; tables: readonly TrackedTable[] }>();
+
+/**
+ * The tracked tables of a DataSource, from its metadata and decorators; junction and closure tables with their owners.
+ * Throws OPTIONS_INVALID for two tables with one name, and for options that do not fit the entity.
+ */
+export function trackedTables(dataSource: DataSource): readonly TrackedTable[] {
+  const known = cache.get(dataSource);
+  if (known?.of === dataSource.entityMetadatas) return known.tables;
+  const tables: TrackedTable[] = [];
+  for (const metadata of dataSource.entityMetadatas) {
+    if (
+      metadata.tableType === "entity-child" ||
+      metadata.tableType === "view" ||
+      metadata.isJunction ||
+      metadata.tableType === "junction"
+    )
+      continue;
+    const options = trackedOptions(metadata.target) ?? trackedOptions(metadata.name);
+    if (options === undefined) continue;
+    const table = trackedTable(dataSource, metadata);
+    tables.push(table, ...ownedTables(dataSource, metadata, table));
+  }
+  const unique = withoutDuplicates(tables);
+  cache.set(dataSource, { of: dataSource.entityMetadatas, tables: unique });
+  return unique;
+}
+
+/** The tracked table of an entity given by class, schema or tracked name. Throws NOT_TRACKED. */
+export function trackedTableOf(dataSource: DataSource, reference: EntityReference): TrackedTable {
+  const tables = trackedTables(dataSource);
+  const found =
+    typeof reference === "string"
+      ? tables.find(
+          (table) =>
+            table.entity === reference ||
+            Object.values(table.children).some(({ entity }) => entity === reference) ||
+            table.formerly.includes(reference),
+        )
+      : tables.find(
+          (table) =>
+            dataSource.hasMetadata(reference) &&
+            table.metadata.tablePath === dataSource.getMetadata(reference).tablePath,
+        );
+  if (found === undefined)
+    throw new EventLogError("NOT_TRACKED", `${nameOf(reference)} is not tracked in this DataSource.`);
+  return found;
+}
+
+/** The name that an entity's events carry: its own under single-table inheritance. */
+export function trackedNameOf(dataSource: DataSource, reference: EntityReference): string {
+  const table = trackedTableOf(dataSource, reference);
+  if (typeof reference === "string")
+    return reference === table.entity || table.formerly.includes(reference) ? table.entity : reference;
+  const { discriminatorValue } = dataSource.getMetadata(reference);
+  return table.children[discriminatorValue ?? ""]?.entity ?? table.entity;
+}
+
+function nameOf(reference: EntityReference): string {
+  if (typeof reference === "string") return `"${reference}"`;
+  return typeof reference === "function" ? reference.name : reference.options.name;
+}
+
+function trackedTable(dataSource: DataSource, metadata: EntityMetadata): TrackedTable {
+  const options = trackedOptions(metadata.target) ?? trackedOptions(metadata.name) ?? {};
+  const columns = metadata.columns;
+  const columnOf = (property: string, option: string): string => {
+    const column = columns.find(
+      (candidate) => candidate.propertyPath === property || candidate.propertyName === property,
+    );
+    if (column === undefined) throw invalid(metadata, `${option}: there is no column for the property "${property}"`);
+    return column.databaseName;
+  };
+  const excluded = (options.exclude ?? []).map((property) => columnOf(property, "exclude"));
+  const tenantColumn = options.tenant === undefined ? null : columnOf(options.tenant, "tenant");
+  const sensitive = columns
+    .filter((column) => !column.isSelect || isSensitive(column))
+    .map((column) => column.databaseName);
+  const keyColumns = metadata.primaryColumns.map((column) => column.databaseName);
+  for (const name of [...sensitive, ...excluded]) {
+    if (keyColumns.includes(name)) throw invalid(metadata, `the key column "${name}" cannot be sensitive or excluded`);
+    if (name === tenantColumn) throw invalid(metadata, `the tenant column "${name}" cannot be sensitive or excluded`);
+  }
+  if (!options.auditOnly) {
+    const required = columns.find(
+      (column) =>
+        excluded.includes(column.databaseName) &&
+        !column.isNullable &&
+        column.default === undefined &&
+        !column.isGenerated,
+    );
+    if (required !== undefined) {
+      throw invalid(
+        metadata,
+        `exclude: "${required.databaseName}" is NOT NULL without a default, so replay could not insert a row; that needs auditOnly`,
+      );
+    }
+  }
+  return {
+    entity: options.name ?? metadata.name,
+    versions: versionsOf(options),
+    ...names(dataSource, metadata),
+    metadata,
+    formerly: options.formerly ?? [],
+    keyColumns,
+    plainColumns: columns
+      .map((column) => column.databaseName)
+      .filter((name) => !sensitive.includes(name) && !excluded.includes(name)),
+    excludedColumns: excluded,
+    deleteDateColumn: metadata.deleteDateColumn?.databaseName ?? null,
+    tenantColumn,
+    discriminatorColumn: metadata.discriminatorColumn?.databaseName ?? null,
+    children: Object.fromEntries(
+      metadata.childEntityMetadatas.map((child) => [String(child.discriminatorValue), childName(child)]),
+    ),
+    actions: options.actions ?? actions,
+    auditOnly: options.auditOnly ?? false,
+  };
+}
+
+function childName(child: EntityMetadata): TrackedName {
+  const options = trackedOptions(child.target) ?? {};
+  return { entity: options.name ?? child.name, versions: versionsOf(options) };
+}
+
+function isSensitive(column: EntityMetadata["columns"][number]): boolean {
+  const type = column.embeddedMetadata?.type ?? column.target;
+  return sensitiveOptions(type, column.propertyName) !== undefined;
+}
+
+/** Junction tables of the relations it owns, `Post.tags`, and its closure table, `Category.closure`. */
+function ownedTables(dataSource: DataSource, metadata: EntityMetadata, owner: TrackedTable): TrackedTable[] {
+  const owned = [metadata, ...metadata.childEntityMetadatas].flatMap((entity) =>
+    entity.ownRelations
+      .filter((relation) => relation.isManyToManyOwner && relation.junctionEntityMetadata !== undefined)
+      .map((relation) => ({ name: relation.propertyPath, of: relation.junctionEntityMetadata })),
+  );
+  if (metadata.closureJunctionTable) owned.push({ name: "closure", of: metadata.closureJunctionTable });
+  return owned.flatMap(({ name, of }) =>
+    of === undefined
+      ? []
+      : [
+          {
+            ...owner,
+            entity: `${owner.entity}.${name}`,
+            formerly: owner.formerly.map((former) => `${former}.${name}`),
+            ...names(dataSource, of),
+            metadata: of,
+            keyColumns: of.primaryColumns.map((column) => column.databaseName),
+            plainColumns: of.columns.map((column) => column.databaseName),
+            excludedColumns: [],
+            deleteDateColumn: null,
+            tenantColumn: null,
+            discriminatorColumn: null,
+            children: {},
+          },
+        ],
+  );
+}
+
+function names(dataSource: DataSource, metadata: EntityMetadata): Pick<TrackedTable, "tableName" | "sqlName"> {
+  const path = [metadata.schema ?? (dataSource.driver as { schema?: string }).schema ?? "public", metadata.tableName];
+  return {
+    tableName: path.map((name) => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteIdentifier(name))).join("."),
+    sqlName: path.map(quoteIdentifier).join("."),
+  };
+}
+
+function withoutDuplicates(tables: readonly TrackedTable[]): readonly TrackedTable[] {
+  const byTable = new Map<string, TrackedTable>();
+  const byName = new Map<string, string>();
+  for (const table of tables) {
+    if (byTable.has(table.tableName)) continue;
+    byTable.set(table.tableName, table);
+    for (const name of new Set([table.entity, ...Object.values(table.children).map(({ entity }) => entity)])) {
+      const other = byName.get(name);
+      if (other !== undefined) {
+        throw new EventLogError(
+          "OPTIONS_INVALID",
+          `Two tracked tables have the name "${name}": ${other} and ${table.tableName}.`,
+          {
+            hint: 'Give one of them a name of its own: @Tracked({ name: "..." }).',
+          },
+        );
+      }
+      byName.set(name, table.tableName);
+    }
+  }
+  return [...byTable.values()];
+}
+
+function invalid(metadata: EntityMetadata, what: string): EventLogError {
+  return new EventLogError("OPTIONS_INVALID", `@Tracked on ${metadata.name}: ${what}.`);
+}

@@ -1,0 +1,46 @@
+import { type BeforeQueryEvent, type DataSource, type EntitySubscriberInterface, EventSubscriber } from "typeorm";
+import { stateOf } from "../src/core/database-errors.js";
+import type { PgClient } from "../src/core/pg-client.js";
+import { Session } from "../src/core/session.js";
+import { isAttached } from "../src/core/attachment.js";
+import { findingsOf, refuse } from "../src/log/status.js";
+import { trackedTables } from "../src/log/tracked-tables.js";
+import { writtenTables } from "./statement.js";
+
+/** DataSources whose log was found installed, and at least as new as the code. A negative answer is not kept. */
+const installed = new WeakSet<DataSource>();
+
+/**
+ * The subscriber that withEventLog adds. Under trigger capture it does one thing: before the first write on a tracked
+ * table of a process it asks whether the log is installed, so that no write goes unrecorded in silence.
+ */
+@EventSubscriber()
+export class ChronicleSubscriber implements EntitySubscriberInterface {
+  beforeQuery({ dataSource, queryRunner, query }: BeforeQueryEvent): Promise<void> | void {
+    if (installed.has(dataSource) || !isAttached(dataSource.options) || !writesTracked(dataSource, query))
+      return undefined;
+    return this.#refuseUntilInstalled(dataSource, queryRunner.connect() as Promise<PgClient>);
+  }
+
+  async #refuseUntilInstalled(dataSource: DataSource, connected: Promise<PgClient>): Promise<void> {
+    const session = new Session(await connected);
+    try {
+      refuse(await findingsOf(session, dataSource));
+      installed.add(dataSource);
+    } catch (error) {
+      if (stateOf(error) !== "25P02") throw error; // the transaction has failed already: its own error is the one to tell
+    }
+  }
+}
+
+function writesTracked(dataSource: DataSource, query: string): boolean {
+  const written = writtenTables(query);
+  if (written.length === 0) return false;
+  const tracked = new Set(
+    trackedTables(dataSource).flatMap(({ metadata }) => [
+      metadata.tableName,
+      `${metadata.schema ?? "public"}.${metadata.tableName}`,
+    ]),
+  );
+  return written.some((table) => tracked.has(table));
+}
