@@ -2,6 +2,7 @@ import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import { numberOf, type Session } from "../src/core/session.js";
 import { differs, sameKey, type Target } from "./difference.js";
+import { withoutTriggers } from "./triggers.js";
 import { parkUniqueValues } from "./unique-values.js";
 
 export interface AppliedRows {
@@ -18,18 +19,20 @@ export interface AppliedRows {
  */
 export async function apply(session: Session, targets: readonly Target[]): Promise<AppliedRows> {
   if (targets.length === 0) return { inserted: 0, updated: 0, deleted: 0 };
-  const triggers = (state: string) =>
-    targets.map(({ table }) => `alter table ${table.sqlName} ${state} trigger user`).join("; ");
-  await session.run(triggers("disable"));
   try {
-    for (const target of targets) await parkUniqueValues(session, target);
-    const row = await session.row({ text: statementOf(targets), values: [] });
-    await session.run(`set constraints all immediate; ${triggers("enable")}`);
-    return {
-      inserted: numberOf(row, "inserted"),
-      updated: numberOf(row, "updated"),
-      deleted: numberOf(row, "deleted"),
-    };
+    return await withoutTriggers(
+      session,
+      targets.map(({ table }) => table),
+      async () => {
+        for (const target of targets) await parkUniqueValues(session, target);
+        const row = await session.row({ text: statementOf(targets), values: [] });
+        return {
+          inserted: numberOf(row, "inserted"),
+          updated: numberOf(row, "updated"),
+          deleted: numberOf(row, "deleted"),
+        };
+      },
+    );
   } catch (error) {
     throw named(error);
   }

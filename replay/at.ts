@@ -1,6 +1,6 @@
 import type { DataSource, EntityMetadata, ObjectLiteral } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
-import { type Session, withOwnSession } from "../src/core/session.js";
+import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql, type Statement } from "../src/core/sql.js";
 import { type Cut, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { type RecordId, recordKeys } from "../src/log/record-id.js";
@@ -27,7 +27,7 @@ export async function at<T extends ObjectLiteral>(
   { sensitive = false }: AtOptions = {},
 ): Promise<T | null | (T | null)[]> {
   const ids: readonly RecordId[] = Array.isArray(id) ? id : [id as RecordId];
-  const found = await withOwnSession(dataSource, async (session) => {
+  const found = await withPooledSession(dataSource, async (session) => {
     const cut = await resolvePoint(session, dataSource, point);
     return session.snapshot(async () => {
       const { keys, table, query } = await recordFold(session, dataSource, entity, ids, cut);

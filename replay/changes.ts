@@ -1,6 +1,6 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
-import { type Session, withOwnSession } from "../src/core/session.js";
+import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import { type Cut, endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { readableRow } from "../src/log/event.js";
@@ -27,7 +27,7 @@ export async function changes(
   id: RecordId,
   { from, to }: { from?: PointInTime | undefined; to?: PointInTime | undefined } = {},
 ): Promise<Change[]> {
-  return withOwnSession(dataSource, async (session) => {
+  return withPooledSession(dataSource, async (session) => {
     const start = from === undefined ? undefined : await resolvePoint(session, dataSource, from);
     const end = to === undefined ? await endOfLog(session, dataSource) : await resolvePoint(session, dataSource, to);
     return session.snapshot(async () => {

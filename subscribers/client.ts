@@ -53,7 +53,8 @@ export function trackedClient(Base: PgClientClass, { schema, limits }: CheckedOp
       const encoded = context?.encoded ?? "";
       if (endOfBegin(text) >= 0) return this.#begin(given, text, encoded, values, callback);
       const told = this.#follow(text);
-      if (encoded === told || !mayWrite(text)) return this.#send(given, values, callback);
+      if (encoded === told || !mayWrite(text) || (encoded === "" && endsTransaction(text)))
+        return this.#send(given, values, callback);
       return this.#tell(given, text, encoded, values, callback);
     }
 
@@ -149,7 +150,7 @@ export function trackedClient(Base: PgClientClass, { schema, limits }: CheckedOp
       const send = (query: unknown) =>
         new Promise((resolve, reject) => {
           const plain = typeof query === "object" ? { ...query, callback: undefined } : query;
-          super.query(plain, parameters, (error: unknown, result: unknown) =>
+          super.query(plain, parameters, (error: Error | null, result: unknown) =>
             error ? reject(error) : resolve(result),
           );
         });
