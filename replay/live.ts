@@ -12,7 +12,7 @@ import { makePlan, type PlannedKind } from "./plan.js";
 import { type Progress, Steps } from "./progress.js";
 import { recordDifference } from "./rewind.js";
 import { raiseSequences } from "./sequences.js";
-import { type Folded, foldToTables } from "./temporary-folds.js";
+import { catchUp, type Folded, foldToTables } from "./temporary-folds.js";
 
 export interface ReplayOptions {
   /** What to do with live rows that the log does not know. (Default: "refuse") */
@@ -67,26 +67,17 @@ export async function replay(
     const tables = await foldTables(session, dataSource);
     await refuseOthersTables(session, tables);
     const asked = point === undefined ? undefined : await resolvePoint(session, dataSource, point);
-    await makePlan(session, dataSource, await endOfLog(session, dataSource));
-    let report: ReplayReport | undefined;
-    const run = async () => {
-      if (!options.dryRun)
-        await lockTables(session, dataSource, tables, options.lockTimeoutMs ?? 30_000, () => steps.stopIfAborted());
-      report = await underLocks(session, dataSource, { schema, tables, asked, options, steps, started });
+    const run: Run = { schema, tables, asked, options, steps, started };
+    const ahead = await session.snapshot(() => foldAhead(session, dataSource, run));
+    if (options.dryRun) return session.snapshot(() => makeEqual(session, dataSource, run, ahead));
+    return session.transaction(async () => {
+      await lockTables(session, dataSource, tables, options.lockTimeoutMs ?? 30_000, () => steps.stopIfAborted());
+      const report = await makeEqual(session, dataSource, run, ahead);
       steps.stopIfAborted();
-      if (options.dryRun) throw new DryRun();
-    };
-    try {
-      await session.transaction(run, options.dryRun ? { mode: "isolation level repeatable read" } : {});
-    } catch (error) {
-      if (!(error instanceof DryRun)) throw error;
-    }
-    return report as ReplayReport;
+      return report;
+    });
   });
 }
-
-/** Ends the transaction of a dry run, so that it leaves nothing. */
-class DryRun extends Error {}
 
 interface Run {
   readonly schema: string;
@@ -97,20 +88,48 @@ interface Run {
   readonly started: number;
 }
 
-async function underLocks(
+/** What was folded before any lock was taken. */
+interface Ahead {
+  readonly snapshot: string;
+  /** The log's end; undefined where old versions have to be brought up under the locks. */
+  readonly end: Folded | undefined;
+  /** The point asked for: nothing can be added to it any more. */
+  readonly point: Folded | undefined;
+}
+
+const forFolds = "set local work_mem = '128MB'; set local jit = off";
+
+/** Most of the work, before the locks: checks that every event has a way, and folds. */
+async function foldAhead(session: Session, dataSource: DataSource, { tables, asked, steps }: Run): Promise<Ahead> {
+  await session.run(forFolds);
+  const row = await session.row(sql`select pg_current_snapshot() as snapshot`);
+  const cut = await endOfLog(session, dataSource);
+  const plan = await makePlan(session, dataSource, cut);
+  steps.plan({ tables: tables.length, folds: asked === undefined ? 1 : 2 });
+  const point = asked && (await foldToTables(session, dataSource, { label: "point", cut: asked, plan, tables, steps }));
+  const end =
+    plan.handled === ""
+      ? await foldToTables(session, dataSource, { label: "end", cut, plan, tables, steps })
+      : undefined;
+  return { snapshot: row?.snapshot ?? "", end, point };
+}
+
+/** The rest: the log's end as it is now, and live made equal. */
+async function makeEqual(
   session: Session,
   dataSource: DataSource,
   { schema, tables, asked, options, steps, started }: Run,
+  ahead: Ahead,
 ): Promise<ReplayReport> {
-  await session.run("set local work_mem = '128MB'; set local jit = off");
+  await session.run(forFolds);
   const end = await endOfLog(session, dataSource);
   const plan = await makePlan(session, dataSource, end);
-  steps.plan({ tables: tables.length, folds: asked === undefined ? 1 : 2 });
-  const now = await foldToTables(session, dataSource, { label: "end", cut: end, plan, tables, steps });
-  const then =
-    asked === undefined
-      ? now
-      : await foldToTables(session, dataSource, { label: "point", cut: asked, plan, tables, steps });
+  const isAhead = ahead.end !== undefined && plan.handled === "";
+  const now = isAhead
+    ? ahead.end
+    : await foldToTables(session, dataSource, { label: "now", cut: end, plan, tables, steps });
+  if (isAhead) await catchUp(session, dataSource, now, ahead.snapshot, { cut: end, plan, tables });
+  const then = ahead.point ?? now;
   const drift = await driftOf(session, tables, now, options.unknownRows ?? "refuse");
   const targets = tables.map((table) => ({
     table,
