@@ -1,7 +1,8 @@
 import { insertEvents } from "./insert-events.js";
 
 /**
- * The statement that writes the events of one statement on one table, from its transition tables; \`context\` is spliced in.
+ * The statement that writes the events of one statement on one table, from its transition tables; `context` is spliced in.
+ * Old and new rows are paired by a full join, which has no nested loop: a plan that was cached for one row stays linear for many.
  * Made from the columns as they are now, so that a capture function whose columns went away can make it anew.
  */
 export const captureStatement = (s: string): string => `-- version: 1
@@ -38,7 +39,7 @@ begin
       when 'TRUNCATE' then format('select row_number() over () as ordinal, %s as old, null::jsonb as new from only %s t', image, relation)
       else format('select ordinal, o.image as old, n.image as new
         from (select row_number() over () as ordinal, %1$s as image from old_rows t) o
-        join (select row_number() over () as ordinal, %1$s as image from new_rows t) n using (ordinal)', image)
+        full join (select row_number() over () as ordinal, %1$s as image from new_rows t) n using (ordinal)', image)
     end,
     t.table_name,
     case when t.discriminator_column is null then quote_literal(t.entity) else format('coalesce(%s ->> ''entity'', %L)', child, t.entity) end,

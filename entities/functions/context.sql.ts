@@ -1,6 +1,6 @@
 /**
  * Who and why, for the statement that runs: the comment in front of it, else what the transaction was told.
- * \`current_query()\` is the client's whole message also inside functions and cascades.
+ * `current_query()` is the client's whole message also inside functions and cascades.
  * A context that cannot be read is said in the event's metadata; it never stops the application's write.
  */
 export const context = (s: string): string => `-- version: 1

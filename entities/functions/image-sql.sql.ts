@@ -1,6 +1,6 @@
 /**
- * The SQL that makes a row's image in the log, for a relation aliased \`t\`.
- * \`to_jsonb(t.*)\`, never \`to_jsonb(t)\`: a column named like the alias would take its place.
+ * The SQL that makes a row's image in the log, for a relation aliased `t`.
+ * `to_jsonb(t.*)`, never `to_jsonb(t)`: a column named like the alias would take its place.
  * Each special column is written so that it still works after its type was changed.
  */
 export const imageSql = (s: string): string => `-- version: 1

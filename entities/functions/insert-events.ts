@@ -1,4 +1,4 @@
-/** What differs between the writers of events: SQL expressions over \`change\` (image) unless said otherwise. */
+/** What differs between the writers of events: SQL expressions over `change` (image) unless said otherwise. */
 export interface EventSource {
   /** The rows written: a query giving ordinal, old, new, table-specific columns too (old or new is null for a create or destroy). */
   readonly changes: string;

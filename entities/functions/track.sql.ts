@@ -1,5 +1,5 @@
 /**
- * Tracks a table as \`spec\` says (src/install/spec.ts makes it from the entity's metadata) and puts capture on it.
+ * Tracks a table as `spec` says (src/install/spec.ts makes it from the entity's metadata) and puts capture on it.
  * Idempotent. Versions only rise: a rolling deploy's older process cannot take them back.
  */
 export const track = (s: string): string => `-- version: 1
