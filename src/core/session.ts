@@ -53,7 +53,10 @@ export class Session {
   }
 
   /** Runs `work` in a transaction under pinned settings; rolled back when it throws. */
-  async transaction<T>(work: () => Promise<T>, { mode = "isolation level read committed" }: { mode?: string } = {}): Promise<T> {
+  async transaction<T>(
+    work: () => Promise<T>,
+    { mode = "isolation level read committed" }: { mode?: string } = {},
+  ): Promise<T> {
     await this.run(`start transaction ${mode}; ${pinned}`);
     try {
       const result = await work();

@@ -16,11 +16,6 @@ export function raw(text: string): RawSql {
   return { [RAW]: text };
 }
 
-/** An identifier, quoted. */
-export function identifier(name: string): RawSql {
-  return raw(quoteIdentifier(name));
-}
-
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }

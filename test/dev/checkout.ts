@@ -14,6 +14,8 @@ export interface Ended {
 
 /** A checkout of this repository that holds what brings it up, and the sources that a test puts there. */
 export class Checkout {
+  private readonly runs: Run[] = [];
+
   private constructor(readonly folder: string) {}
 
   static async make(): Promise<Checkout> {
@@ -40,10 +42,14 @@ export class Checkout {
 
   /** Runs `node` in the checkout, without the DATABASE_URL and the settings of npm that this test run has itself. */
   node(args: string[], options: RunOptions = {}): Run {
-    return new Run(args, { ...options, cwd: this.folder });
+    const run = new Run(args, { ...options, cwd: this.folder });
+    this.runs.push(run);
+    return run;
   }
 
+  /** Ends what a test that failed left running. */
   async remove(): Promise<void> {
+    for (const { child } of this.runs) child.kill("SIGKILL");
     await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -87,6 +87,26 @@ describe("a PostgreSQL of our own", () => {
   });
 });
 
+describe("an initdb that fails", () => {
+  it("is told with its last lines, and leaves no folder", async () => {
+    const bin = await mkdtemp(join(tmpdir(), "typeorm-chronicle-test-"));
+    await chmod(bin, 0o777);
+    for (const name of ["initdb", "postgres"]) {
+      const says = `[ "$1" = --version ] && echo "${name} (PostgreSQL) 17.1" && exit\necho "no space left" >&2; exit 4`;
+      await writeFile(join(bin, name), `#!/bin/sh\n${says}\n`, { mode: 0o755 });
+    }
+    try {
+      const env = { ...process.env, PG_BIN: bin, TMPDIR: join(bin, "tmp") };
+      await mkdir(env.TMPDIR, { mode: 0o777 });
+      const failure = await rejection(startPostgres({ server: "own", env }));
+      expect(failure.message).to.equal("initdb of PostgreSQL 17.1 failed (4). Its last lines:\nno space left");
+      expect(await readdir(env.TMPDIR)).to.deep.equal([]);
+    } finally {
+      await rm(bin, { recursive: true });
+    }
+  });
+});
+
 describe("the search for a PostgreSQL", () => {
   it("ends at DATABASE_URL, which is used as it is and never stopped", async () => {
     const postgres = await startPostgres({ env: { DATABASE_URL: "postgres://me@db.example/app", PG_BIN: "/nowhere" } });

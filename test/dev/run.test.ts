@@ -1,7 +1,9 @@
 import { expect } from "chai";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { connect } from "node:net";
 import { readFile, readdir, rm, stat } from "node:fs/promises";
-import { Checkout, until } from "./checkout.js";
+import { Checkout } from "./checkout.js";
 
 /** Given, so that a test of something else does not wait for a server. */
 const ELSEWHERE = { DATABASE_URL: "postgres://me@db.example/app" };
@@ -94,12 +96,14 @@ ${REPORT}`,
       const started = checkout.node(["dev/run.mjs", "start"]);
       const { url } = JSON.parse(await started.firstLine()) as { url: string };
       expect(url).to.match(/^postgres:\/\/postgres@127\.0\.0\.1:\d+\/postgres$/);
+      const exited = once(started.child, "exit");
       started.child.kill("SIGTERM");
+      await exited;
+      expect(await refusesConnections(Number(new URL(url).port)), "the server is gone first").to.equal(true);
       const { code, stdout, stderr } = await started.ended;
       expect(stdout).to.match(/\nasked to stop\n$/);
       expect(stderr).to.match(/^building …\nstarting PostgreSQL \d+\.\d+ \(\w+\) …\n$/);
       expect(code).to.equal(5);
-      await until(() => refusesConnections(Number(new URL(url).port)));
     });
   });
 
@@ -163,8 +167,7 @@ process.exit(${exitCode});`,
   });
 });
 
-async function refusesConnections(port: number): Promise<boolean> {
-  const { connect } = await import("node:net");
+function refusesConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     socket.once("connect", () => {

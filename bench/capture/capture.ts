@@ -1,0 +1,47 @@
+import type { DataSource } from "typeorm";
+import { withDatabases } from "../database.js";
+import type { BenchOptions } from "../options.js";
+import { type Report, rounded } from "../report.js";
+import { timed, type Variant } from "../rounds.js";
+import { inRequest } from "./context.js";
+import { concurrent, type Operation, single } from "./operations.js";
+import { type Sources, withSources } from "./sources.js";
+
+/** What tracking costs: the same operation on a plain DataSource, on a tracked one, and there with a request context. */
+export async function capture({ rounds = 10 }: BenchOptions): Promise<Report[]> {
+  return withDatabases(2, (urls) =>
+    withSources(urls, async (sources) => {
+      const rows: Report["rows"][number][] = [];
+      for (const operation of [...single, concurrent]) {
+        const [plain, tracked, context] = await timed(variantsOf(operation, sources), rounds);
+        const once = (ms = Number.NaN) => rounded(ms / operation.times);
+        rows.push({
+          operation: operation.name,
+          "plain ms": once(plain?.median),
+          "tracked ms": once(tracked?.median),
+          "with context ms": once(context?.median),
+          "tracked / plain": rounded(tracked?.ratio ?? Number.NaN),
+          "with context / plain": rounded(context?.ratio ?? Number.NaN),
+          aim: operation.aim,
+        });
+      }
+      return [{ title: `Capture by triggers, against plain TypeORM (${rounds} rounds, medians)`, rows }];
+    }),
+  );
+}
+
+function variantsOf({ run, times }: Operation, { plain, tracked }: Sources): Variant[] {
+  let turn = 0;
+  const repeated = (dataSource: DataSource, wrap: (work: () => Promise<unknown>) => Promise<unknown>) => async () => {
+    for (let time = 0; time < times; time++) {
+      turn++;
+      await wrap(() => run(dataSource, turn));
+    }
+  };
+  const bare = (work: () => Promise<unknown>) => work();
+  return [
+    { name: "plain", run: repeated(plain, bare) },
+    { name: "tracked", run: repeated(tracked, bare) },
+    { name: "with context", run: repeated(tracked, inRequest) },
+  ];
+}

@@ -1,0 +1,30 @@
+import "reflect-metadata";
+import { capture } from "./capture/capture.js";
+import { machine } from "./machine.js";
+import { messages } from "./messages/messages.js";
+import { type BenchOptions, optionsOf, type Part } from "./options.js";
+import { replay } from "./replay/replay.js";
+import { printed, type Report } from "./report.js";
+
+const runs: Readonly<Record<Part, (options: BenchOptions) => Promise<Report[]>>> = { messages, replay, capture };
+
+async function main(args: string[]): Promise<void> {
+  const options = optionsOf(args);
+  const on = await machine();
+  const started = performance.now();
+  const reports: Report[] = [];
+  if (!options.json) for (const [name, value] of Object.entries(on)) console.log(`${name}: ${value}`);
+  for (const part of options.only) {
+    const found = await runs[part](options);
+    reports.push(...found);
+    if (!options.json) for (const report of found) console.log(printed(report));
+  }
+  const seconds = Math.round((performance.now() - started) / 1000);
+  if (options.json) console.log(JSON.stringify({ ...on, seconds, reports }, null, 2));
+  else console.log(`\n${seconds} s`);
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

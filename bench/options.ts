@@ -1,0 +1,43 @@
+import { parseArgs } from "node:util";
+
+export const parts = ["messages", "replay", "capture"] as const;
+export type Part = (typeof parts)[number];
+
+export interface BenchOptions {
+  /** The parts to run, in this order: replay before capture, while the process is small. (Default: all) */
+  readonly only: readonly Part[];
+  /** Interleaved rounds in each part. (Default: 10 in capture, 3 in replay) */
+  readonly rounds: number | undefined;
+  /** Events in the history that is replayed. (Default: 100 000) */
+  readonly events: number;
+  /** One JSON document in place of tables. (Default: false) */
+  readonly json: boolean;
+}
+
+/** `--only capture|messages|replay --rounds N --events N --json`; throws an Error that says what is wrong. */
+export function optionsOf(args: string[]): BenchOptions {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: "string", multiple: true },
+      rounds: { type: "string" },
+      events: { type: "string", default: "100000" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const only = values.only ?? [];
+  const wrong = only.find((name) => !parts.includes(name as Part));
+  if (wrong !== undefined) throw new Error(`--only takes ${parts.join(", ")}, got: ${wrong}`);
+  return {
+    only: parts.filter((part) => only.length === 0 || only.includes(part)),
+    rounds: values.rounds === undefined ? undefined : count("--rounds", values.rounds),
+    events: count("--events", values.events),
+    json: values.json,
+  };
+}
+
+function count(option: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1) throw new Error(`${option} takes a positive integer, got: ${text}`);
+  return number;
+}

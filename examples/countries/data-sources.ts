@@ -1,0 +1,32 @@
+import { DataSource } from "typeorm";
+import { withEventLog } from "../../src/index.js";
+import { currencyVersions } from "./currency-versions.js";
+import { Contact, Country, Currency, CurrencyV1, Language, Note, Region } from "./model.js";
+import { SplitCurrencyLabel1767225600000 } from "./migrations/split-currency-label.js";
+
+/** The application today. `withEventLog` is all that tracking asks of a DataSource. */
+export function releaseTwo(url: string | undefined): DataSource {
+  return new DataSource(
+    withEventLog(
+      {
+        type: "postgres",
+        ...(url === undefined ? {} : { url }),
+        entities: [Region, Language, Currency, Country, Note, Contact],
+        migrations: [SplitCurrencyLabel1767225600000],
+      },
+      { replay: currencyVersions },
+    ),
+  );
+}
+
+/** The application as it started: its tables made by `synchronize`, a currency with a label. */
+export function releaseOne(url: string): DataSource {
+  return new DataSource(
+    withEventLog({
+      type: "postgres",
+      url,
+      entities: [Region, Language, CurrencyV1, Country, Note, Contact],
+      synchronize: true,
+    }),
+  );
+}

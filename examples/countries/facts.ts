@@ -1,0 +1,46 @@
+import type { RecordedEvent, ReplayReport, VerifyReport } from "../../src/index.js";
+import type { Attempt, Fingerprint } from "./proof.js";
+import type { ActorCount, OldVersion, WrittenCount } from "./reading.js";
+import type { Spoiled } from "./spoil.js";
+
+/** Tables as plain SQL read them when the point was noted, and after the replay to it. */
+export type Proof = readonly [point: string, noted: readonly Fingerprint[], replayed: readonly Fingerprint[]];
+
+/** What the demo found out, chapter by chapter. */
+export interface Facts {
+  readonly imported: {
+    readonly rows: Readonly<Record<string, number>>;
+    readonly events: number;
+    readonly durationMs: number;
+  };
+  readonly migrated: { readonly migrations: readonly string[]; readonly versionOneEvents: number };
+  readonly written: {
+    readonly ways: readonly WrittenCount[];
+    readonly actors: readonly ActorCount[];
+    readonly durationMs: number;
+  };
+  readonly requests: { readonly lastEvents: readonly RecordedEvent[] };
+  readonly history: { readonly name: string; readonly events: readonly RecordedEvent[] };
+  readonly sensitive: {
+    /** Updates of contacts, all of which changed the e-mail address and nothing else. */
+    readonly updates: readonly RecordedEvent[];
+    /** Events, of any entity, in which an e-mail address can be read. */
+    readonly leaks: number;
+  };
+  readonly versions: { readonly old: readonly OldVersion[] };
+  readonly appendOnly: { readonly attempts: readonly Attempt[] };
+  readonly replayed: {
+    readonly middle: ReplayReport;
+    readonly end: ReplayReport;
+    readonly proof: readonly Proof[];
+  };
+  readonly mended: {
+    readonly spoiled: readonly Spoiled[];
+    readonly found: VerifyReport;
+    readonly replay: ReplayReport;
+    readonly after: VerifyReport;
+    readonly tables: readonly Fingerprint[];
+    readonly nextId: { readonly highest: number; readonly next: number };
+  };
+  readonly closing: { readonly differences: readonly string[]; readonly durationMs: number };
+}

@@ -1,0 +1,23 @@
+import { mend } from "./chapters/mending.js";
+import { read, tamper } from "./chapters/reading.js";
+import { runReleaseOne } from "./chapters/release-one.js";
+import { migrate, write } from "./chapters/release-two.js";
+import { replay } from "./chapters/replaying.js";
+import { onStage } from "./chapters/stage.js";
+import type { Report } from "./report/report.js";
+
+/** Runs the whole demo on an empty database, each chapter reported as it ends. Returns what did not come back equal. */
+export async function tellStory(url: string, report: Report): Promise<string[]> {
+  const started = performance.now();
+  const written = await runReleaseOne(url, report);
+  const differences = await onStage(url, report, async (stage) => {
+    await migrate(stage);
+    const noted = await write(stage, written);
+    await read(stage);
+    await tamper(stage);
+    await replay(stage, noted);
+    await mend(stage, noted);
+  });
+  report.tell("closing", { differences, durationMs: Math.round(performance.now() - started) });
+  return differences;
+}
