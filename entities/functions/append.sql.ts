@@ -1,10 +1,10 @@
-import { insertEvents } from "./insert-events.js";
+import { effectsOfImages, insertEvents } from "./insert-events.js";
 
 /**
  * Writes the events of changes on any tracked tables: for replay, baseline, revert and whoever else holds old and new images.
  * Returns how many events it wrote. Changes on tables that are not tracked are an error, not a loss.
  */
-export const append = (s: string): string => `-- version: 1
+export const append = (s: string): string => `-- version: 2
 create or replace function ${s}.append(changes ${s}.change[], context jsonb default null, named text default null) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -16,18 +16,22 @@ begin
   end if;
   execute format('select pg_advisory_xact_lock_shared(%s)', (select lock_arguments from ${s}.installation));
   ${insertEvents(s, {
-    changes: `select c.ordinal, c.old, c.new, t.*, t.discriminator_entities -> (coalesce(c.new, c.old) ->> t.discriminator_column) as child
+    effects: effectsOfImages({
+      changes: `select c.ordinal, c.old, c.new, t.*, t.discriminator_entities -> (coalesce(c.new, c.old) ->> t.discriminator_column) as child
       from unnest(changes) c join ${s}.tracked t on t.table_name = c.table_name`,
+      sameRecord: `${s}.record_key(c.old, c.key_columns) = ${s}.record_key(c.new, c.key_columns)`,
+      plainColumns: "plain_columns",
+      actions: "actions",
+    }),
     tableName: "table_name",
     entity: "coalesce(child ->> 'entity', entity)",
     recordId: "(select jsonb_object_agg(k.name, image -> k.name) from unnest(key_columns) as k (name))",
     recordKey: `${s}.record_key(image, key_columns)`,
-    sameRecord: `${s}.record_key(c.old, c.key_columns) = ${s}.record_key(c.new, c.key_columns)`,
     versions: "coalesce(child -> 'versions', versions)",
     deleteDateColumn: "delete_date_column",
     tenantColumn: "tenant_column",
     plainColumns: "plain_columns",
-    actions: "actions",
+    hidden: "hidden",
     context: "context",
     actionName: "named",
   })};

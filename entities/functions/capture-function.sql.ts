@@ -1,7 +1,7 @@
 import { pinnedSettings } from "./pinned-settings.js";
 
-/** Makes the capture function of one table. It holds no name of a column in code that must compile after that column is gone. */
-export const captureFunction = (s: string): string => `-- version: 1
+/** Makes the capture function of one table. */
+export const captureFunction = (s: string): string => `-- version: 2
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
@@ -16,22 +16,35 @@ language plpgsql security definer
 ${pinnedSettings.map((setting) => `set ${setting}`).join("\n")}
 as $capture$
 declare
-  context jsonb := ${s}.context();
-  shaped boolean := true;
+  sent text := ${s}.sent_context();
+  context jsonb := case when sent <> '' then ${s}.read_context(sent) end;
+  known boolean;
+  single boolean;
+  locked text;
 begin
+  if TG_OP = 'TRUNCATE' then
+    known := false;
+  elsif TG_OP = 'DELETE' then
+    %5$s;
+  else
+    %4$s;
+  end if;
+  if known is null then return null; end if;
   %2$s
-  perform pg_advisory_xact_lock_shared(%3$s);
-  if TG_OP = 'INSERT' then
-    %4$s
+  locked := pg_advisory_xact_lock_shared(%3$s);
+  if not known then
+    execute ${s}.capture_statement(%6$s::smallint, TG_OP, '$1', relation => TG_RELID) using context;
+  elsif TG_OP = 'INSERT' then
     %7$s;
   elsif TG_OP = 'UPDATE' then
-    %4$s
-    %8$s;
-  elsif TG_OP = 'DELETE' then
-    %5$s
-    %9$s;
+    if single then
+      %8$s;
+    end if;
+    if not single or not found then
+      %9$s;
+    end if;
   else
-    execute ${s}.capture_statement(%6$s::smallint, TG_OP, '$1', TG_RELID) using context;
+    %10$s;
   end if;
   return null;
 end $capture$ $function$,
@@ -43,8 +56,9 @@ end $capture$ $function$,
     ${s}.shape_check(t, 'new_rows'),
     ${s}.shape_check(t, 'old_rows'),
     tracked_id,
-    ${s}.capture_statement(tracked_id, 'INSERT', 'context'),
-    ${s}.capture_statement(tracked_id, 'UPDATE', 'context'),
-    ${s}.capture_statement(tracked_id, 'DELETE', 'context'));
+    ${s}.capture_statement(tracked_id, 'INSERT', 'context', known => true),
+    ${s}.capture_statement(tracked_id, 'UPDATE ONE', 'context', known => true),
+    ${s}.capture_statement(tracked_id, 'UPDATE', 'context', known => true),
+    ${s}.capture_statement(tracked_id, 'DELETE', 'context', known => true));
 end $make$;
 `;

@@ -1,22 +1,22 @@
 /**
- * Who and why, for the statement that runs: the comment in front of it, else what the transaction was told.
- * `current_query()` is the client's whole message also inside functions and cascades.
- * A context that cannot be read is said in the event's metadata; it never stops the application's write.
+ * Who and why, as the client sent it with the statement that runs: in a comment in front of it, else for its transaction; empty
+ * where it sent nothing. \`current_query()\` is the client's whole message, also inside functions and cascades.
  */
-export const context = (s: string): string => `-- version: 1
-create or replace function ${s}.context() returns jsonb
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-declare
-  query text := current_query();
-  encoded text;
+export const sentContext = (s: string): string => `-- version: 1
+create or replace function ${s}.sent_context() returns text
+language sql stable as $$
+  select case when pg_catalog.starts_with(pg_catalog.current_query(), '/*chronicle:')
+    then pg_catalog.split_part(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/', 1)
+    else pg_catalog.current_setting('chronicle.context', true) end
+$$;
+`;
+
+/** What was sent, read. What cannot be read is said in the event's metadata; it never stops the application's write. */
+export const readContext = (s: string): string => `-- version: 1
+create or replace function ${s}.read_context(sent text) returns jsonb
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-  if starts_with(query, '/*chronicle:') then
-    encoded := substring(query from 13 for position('*/' in query) - 13);
-  else
-    encoded := current_setting('chronicle.context', true);
-  end if;
-  if encoded is null or encoded = '' then return null; end if;
-  return convert_from(decode(encoded, 'base64'), 'UTF8')::jsonb;
+  return convert_from(decode(sent, 'base64'), 'UTF8')::jsonb;
 exception when others then
   return '{"metadata": {"chronicle": "the request context could not be read"}}';
 end $$;

@@ -3,9 +3,10 @@ import { tableNames } from "./table-names.sql.js";
 import { append } from "./append.sql.js";
 import { captureFunction } from "./capture-function.sql.js";
 import { captureStatement } from "./capture-statement.sql.js";
+import { columnImageSql, isTextSql } from "./column-image-sql.sql.js";
 import { columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
-import { context } from "./context.sql.js";
+import { readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
 import { imageSql } from "./image-sql.sql.js";
 import { merge } from "./merge.sql.js";
@@ -18,6 +19,7 @@ import { shape } from "./shape.sql.js";
 import { shapeCheck } from "./shape-check.sql.js";
 import { tableName } from "./table-name.sql.js";
 import { track } from "./track.sql.js";
+import { singleUpdateEffect, updateEffects } from "./update-effects.sql.js";
 
 /** Every SQL function of the log, in the order in which they need one another; each may be made again at any time. */
 export const functions: readonly ((schema: string) => string)[] = [
@@ -25,14 +27,19 @@ export const functions: readonly ((schema: string) => string)[] = [
   tableName,
   columnKind,
   columns,
+  isTextSql,
+  columnImageSql,
   imageSql,
   shape,
-  context,
+  sentContext,
+  readContext,
   recordKey,
   recordKeyOf,
   tableNames,
   numberAsText,
   digitsAsText,
+  updateEffects,
+  singleUpdateEffect,
   captureStatement,
   shapeCheck,
   captureFunction,

@@ -1,77 +1,106 @@
-/** What differs between the writers of events: SQL expressions over `change` (image) unless said otherwise. */
+/** What differs between the writers of events: SQL expressions over `effect` (and its `image`) unless said otherwise. */
 export interface EventSource {
-  /** The rows written: a query giving ordinal, old, new, table-specific columns too (old or new is null for a create or destroy). */
-  readonly changes: string;
+  /**
+   * What happened to each record, in the order in which it is to be recorded: a query giving `action`, `data`, `previous`, and
+   * `image`, a jsonb object that holds at least the columns which the expressions below read.
+   */
+  readonly effects: string;
   readonly tableName: string;
   readonly entity: string;
   readonly recordId: string;
   readonly recordKey: string;
-  /** Whether old and new are the same record: over \`old\` and \`new\`. */
-  readonly sameRecord: string;
   readonly versions: string;
   readonly deleteDateColumn: string;
   readonly tenantColumn: string;
+  /** text[]: every other column goes to the side table. */
   readonly plainColumns: string;
-  readonly actions: string;
+  /** text[]: the columns of the row that are not plain, or null where there are none. */
+  readonly hidden: string;
   /** jsonb: the request context, or null. */
   readonly context: string;
   /** text: the action's name whatever the context says, or null. */
   readonly actionName: string;
 }
 
-/**
- * The one piece of SQL that writes events, whoever writes them: it finds what changed, gives every event its position,
- * and splits off the columns that are not known to be plain.
- *
- * A changed key is a destroy and a create, destroys first. An update that changes nothing writes nothing.
- * Positions are drawn here, after the rows were written: the order of the fold rests on that.
- */
-export const insertEvents = (s: string, from: EventSource): string => `
-with change as materialized (${from.changes}),
-effect as materialized (
-  select e.*, (select array_agg(k.name) from jsonb_object_keys(e.image) as k (name) where k.name <> all (${from.plainColumns})) as hidden
-  from (
-    select c.*, 1 as part, 'update' as action, c.new as image, c.new - d.same as data, c.old - d.same as previous
-    from change c
-    cross join lateral (select array(select o.key from jsonb_each_text(c.old) o where c.new ->> o.key is not distinct from o.value) as same offset 0) d
-    where ${from.sameRecord}
-    union all
-    select c.*, 0, 'destroy', c.old, '{}'::jsonb, c.old
-    from change c
-    where c.old is not null and (${from.sameRecord}) is not true
-    union all
-    select c.*, 1, 'create', c.new, c.new, '{}'::jsonb
-    from change c
-    where c.new is not null and (${from.sameRecord}) is not true
-  ) e
-  where e.action = any (${from.actions}) and (e.action <> 'update' or e.data <> '{}')
-  order by e.part, e.ordinal
-),
-drawn as materialized (
-  select nextval('${s}.event_position_seq') as position, e.* from effect e
-),
-event as (
-  insert into ${s}.event (position, table_name, entity, record_id, record_key, action, action_name, version, data, previous,
-    actor_type, actor_id, actor_name, metadata, tenant, correlation_id, causation_id)
-  overriding system value
-  select position, ${from.tableName}, ${from.entity}, ${from.recordId}, ${from.recordKey}, action,
+const columns = `position, table_name, entity, record_id, record_key, action, action_name, version, data, previous,
+    actor_type, actor_id, actor_name, metadata, tenant, correlation_id, causation_id`;
+
+/** Positions are drawn here, after the rows were written, in the order of the effects: the order of the fold rests on that. */
+const drawn = (s: string, { effects }: EventSource): string =>
+  `select nextval('${s}.event_position_seq') as position, e.* from (${effects}) e`;
+
+const values = (from: EventSource, { data, previous }: { data: string; previous: string }): string =>
+  `position, ${from.tableName}, ${from.entity}, ${from.recordId}, ${from.recordKey}, action,
     coalesce(${from.actionName}, ${from.context} ->> 'actionName', case
       when action <> 'update' or ${from.deleteDateColumn} is null or not data ? ${from.deleteDateColumn} then null
       when previous ->> ${from.deleteDateColumn} is null then 'soft-remove'
       when data ->> ${from.deleteDateColumn} is null then 'recover'
     end),
-    (${from.versions} ->> action)::integer,
-    case when hidden is null then data else data - hidden end,
-    case when hidden is null then previous else previous - hidden end,
+    (${from.versions} ->> action)::integer, ${data}, ${previous},
     ${from.context} #>> '{actor,type}', ${from.context} #>> '{actor,id}', ${from.context} #>> '{actor,name}',
     coalesce(${from.context} -> 'metadata', '{}'),
     coalesce(image ->> ${from.tenantColumn}, ${from.context} ->> 'tenant'),
-    ${from.context} ->> 'correlationId', ${from.context} ->> 'causationId'
+    ${from.context} ->> 'correlationId', ${from.context} ->> 'causationId'`;
+
+/** The one piece of SQL that writes events, whoever writes them; columns that are not known to be plain go to their side table. */
+export const insertEvents = (s: string, from: EventSource): string => `
+with drawn as materialized (${drawn(s, from)}),
+apart as (
+  insert into ${s}.event_sensitive (position, data, previous)
+  select position, data - ${from.plainColumns}, previous - ${from.plainColumns}
   from drawn
-  order by position
+  where data ?| ${from.hidden} or previous ?| ${from.hidden}
 )
-insert into ${s}.event_sensitive (position, data, previous)
-select position, data - (${from.plainColumns}), previous - (${from.plainColumns})
+insert into ${s}.event (${columns})
+overriding system value
+select ${values(from, {
+  data: `case when ${from.hidden} is null then data else data - ${from.hidden} end`,
+  previous: `case when ${from.hidden} is null then previous else previous - ${from.hidden} end`,
+})}
 from drawn
-where hidden is not null and (data ?| hidden or previous ?| hidden)
+order by position
 `;
+
+/** The same for a table that keeps no column apart: one insert, with little to set up, which is most of the time of a small write. */
+export const insertPlainEvents = (s: string, from: EventSource): string => `
+insert into ${s}.event (${columns})
+overriding system value
+select ${values(from, { data: "data", previous: "previous" })}
+from (${drawn(s, from)}) d
+`;
+
+/**
+ * Effects of changes given as whole images: `changes` is a query giving `old` and `new` (either is null for a create or a destroy).
+ * A changed key is a destroy and a create, destroys first. An update that changes nothing is no effect.
+ */
+export const effectsOfImages = ({
+  changes,
+  sameRecord,
+  plainColumns,
+  actions,
+}: {
+  readonly changes: string;
+  /** Whether old and new are the same record: over \`c.old\` and \`c.new\`. */
+  readonly sameRecord: string;
+  readonly plainColumns: string;
+  /** text[]: the actions that are recorded. */
+  readonly actions: string;
+}): string => `
+  with change as materialized (${changes})
+  select e.*, (select array_agg(k.name) from jsonb_object_keys(e.image) as k (name) where k.name <> all (${plainColumns})) as hidden
+  from (
+    select c.*, 1 as part, 'update' as action, c.new as image, c.new - d.same as data, c.old - d.same as previous
+    from change c
+    cross join lateral (select array(select o.key from jsonb_each_text(c.old) o where c.new ->> o.key is not distinct from o.value) as same offset 0) d
+    where ${sameRecord}
+    union all
+    select c.*, 0, 'destroy', c.old, '{}'::jsonb, c.old
+    from change c
+    where c.old is not null and (${sameRecord}) is not true
+    union all
+    select c.*, 1, 'create', c.new, c.new, '{}'::jsonb
+    from change c
+    where c.new is not null and (${sameRecord}) is not true
+  ) e
+  where e.action = any (${actions}) and (e.action <> 'update' or e.data <> '{}')
+  order by e.part, e.ordinal`;

@@ -1,0 +1,53 @@
+/**
+ * The effects of an update of many rows of a table whose columns are known, from its transition tables: columns are compared one
+ * by one, byte for byte and in their own types, and only those that changed are turned into JSON. For 1,000 rows that takes a
+ * third of the time of comparing whole images; for one row the setting-up of so many expressions costs more than it saves.
+ *
+ * Old and new rows are paired by a full join, which has no nested loop: a plan that was cached for one row stays linear for
+ * many. A changed key is a destroy and a create, destroys first. An update that changes nothing is no effect.
+ */
+export const updateEffects = (s: string): string => `-- version: 1
+create or replace function ${s}.update_effects(t ${s}.tracked) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format($effects$
+    select e.*
+    from (select row_number() over () as " chronicle ordinal", t.* from old_rows t) o
+    full join (select row_number() over () as " chronicle ordinal", t.* from new_rows t) n using (" chronicle ordinal")
+    cross join lateral (select %1$s offset 0) c
+    cross join lateral (
+      select 1 as part, 'update' as action, jsonb_build_object(%2$s) as image, %3$s as data, %4$s as previous where not (%5$s)
+      union all
+      select 0, 'destroy', r.image, '{}'::jsonb, r.image from (select %6$s as image from (select o.*) t) r where %5$s
+      union all
+      select 1, 'create', r.image, r.image, '{}'::jsonb from (select %6$s as image from (select n.*) t) r where %5$s
+    ) e
+    where e.action = any (%7$L::text[]) and (e.action <> 'update' or e.data <> '{}')
+    order by e.part, " chronicle ordinal"$effects$,
+    string_agg(format('row(o.%1$I)::record *<> row(n.%1$I)::record as c%2$s', c.name, c.number), ', ' order by c.number),
+    string_agg(format('%L, %s', c.name, n.image), ', ' order by c.number) filter (where c.name = any (t.key_columns) or c.name in (t.discriminator_column, t.tenant_column)),
+    string_agg(format('case when c%s then jsonb_build_object(%L, %s) else ''{}'' end', c.number, c.name, n.image), ' || ' order by c.number),
+    string_agg(format('case when c%s then jsonb_build_object(%L, %s) else ''{}'' end', c.number, c.name, o.image), ' || ' order by c.number),
+    string_agg(format('c%s', c.number), ' or ' order by c.number) filter (where c.name = any (t.key_columns)),
+    ${s}.image_sql(t.table_oid, t.excluded_columns) || ' - '' chronicle ordinal''',
+    t.actions)
+  from ${s}.columns(t.table_oid) c
+  cross join lateral ${s}.column_image_sql('o', c.name, c.kind) as o (image)
+  cross join lateral ${s}.column_image_sql('n', c.name, c.kind) as n (image)
+  where c.name <> all (t.excluded_columns)
+$$;
+`;
+
+/** The effect of an update of one row that keeps its key: whole images, compared. None where the key or nothing changed. */
+export const singleUpdateEffect = (s: string): string => `-- version: 1
+create or replace function ${s}.single_update_effect(t ${s}.tracked) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format($effect$
+    select 'update' as action, r.new as image, r.new - c.same as data, r.old - c.same as previous
+    from (select (select %1$s from old_rows t) as old, (select %1$s from new_rows t) as new offset 0) r
+    cross join lateral (select array(select o.key from jsonb_each_text(r.old) o where r.new ->> o.key is not distinct from o.value) as same offset 0) c
+    where c.same @> %2$L::text[] and r.new - c.same <> '{}' and 'update' = any (%3$L::text[])$effect$,
+    ${s}.image_sql(t.table_oid, t.excluded_columns),
+    t.key_columns,
+    t.actions)
+$$;
+`;
