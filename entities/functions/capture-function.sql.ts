@@ -18,18 +18,16 @@ as $capture$
 declare
   sent text := ${s}.sent_context();
   context jsonb := case when sent <> '' then ${s}.read_context(sent) end;
-  known boolean;
-  single boolean;
+  known boolean := false;
+  affected integer;
   locked text;
 begin
-  if TG_OP = 'TRUNCATE' then
-    known := false;
+  if TG_OP in ('INSERT', 'UPDATE') then
+    %4$s;
   elsif TG_OP = 'DELETE' then
     %5$s;
-  else
-    %4$s;
   end if;
-  if known is null then return null; end if;
+  if affected = 0 then return null; end if;
   %2$s
   locked := pg_advisory_xact_lock_shared(%3$s);
   if not known then
@@ -37,10 +35,10 @@ begin
   elsif TG_OP = 'INSERT' then
     %7$s;
   elsif TG_OP = 'UPDATE' then
-    if single then
+    if affected = 1 then
       %8$s;
     end if;
-    if not single or not found then
+    if affected > 1 or not found then
       %9$s;
     end if;
   else

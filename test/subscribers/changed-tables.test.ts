@@ -1,0 +1,86 @@
+import { expect } from "chai";
+import { Column, Entity, PrimaryGeneratedColumn } from "typeorm";
+import { Sensitive, Tracked } from "../../src/index.js";
+import { Oracle } from "../oracle.js";
+import { TrackedApplication } from "../tracked-application.js";
+
+@Entity()
+@Tracked()
+class Parcel {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column("text") label!: string;
+  @Column("integer", { default: 0 }) weight!: number;
+  @Column("jsonb", { nullable: true }) contents!: unknown;
+  @Column("text", { nullable: true }) @Sensitive() recipient!: string | null;
+}
+
+const insert = (label = "'parcel ' || n") => `insert into parcel (label) select ${label} from generate_series(1, 3) n`;
+
+/** What may happen to a tracked table between two installs, with a write that is of the changed shape. */
+const changes: Readonly<Record<string, readonly [ddl: string, update: string, label?: string]>> = {
+  "a column that was added": ["add column note text default 'new'", "note = 'changed ' || id"],
+  "a column that was dropped": ["drop column weight", "label = upper(label)"],
+  "a special column that was dropped": ["drop column contents", "label = upper(label)"],
+  "a column that was renamed": ["rename column weight to grams", "grams = grams + 5"],
+  "a column of another type": ["alter column weight type text", "weight = weight || ' kg'"],
+  "a special column of another type": ["alter column contents type text", "contents = 'plain ' || id"],
+  "a column whose type has no equality": [
+    "alter column label type json using to_json(label)",
+    "label = json_build_object('was', label)",
+    "'\"parcel\"'",
+  ],
+};
+
+describe("capture of a table that changed since the last install", () => {
+  let application: TrackedApplication;
+  let oracle: Oracle;
+  let runner: ReturnType<TrackedApplication["dataSource"]["createQueryRunner"]>;
+
+  beforeEach(async () => {
+    application = await TrackedApplication.start([Parcel]);
+    oracle = await Oracle.watch(application, [{ table: "parcel", entity: "Parcel" }]);
+    // One session, so that plans made for the table as it was are still there when it has changed.
+    runner = application.dataSource.createQueryRunner();
+    await runner.query(`${insert()}; update parcel set label = label || '!'; delete from parcel where id = 1`);
+  });
+  afterEach(async () => {
+    await runner.release();
+    await application.stop();
+  });
+
+  for (const [name, [ddl, update, label]] of Object.entries(changes)) {
+    it(`records ${name}`, async () => {
+      await application.query(`alter table parcel ${ddl}`);
+      const counts = await oracle.compare(async () => {
+        await runner.query(insert(label));
+        await runner.query(`update parcel set ${update} where id = 2`);
+        await runner.query(`update parcel set ${update} where id <> 2`);
+        await runner.query("update parcel set id = id + 100 where id > 3");
+        await runner.query("delete from parcel");
+      });
+      expect(counts).to.deep.equal({ create: 6, update: 5, destroy: 8 });
+    });
+  }
+
+  it("keeps a column that install does not know apart, until the next install", async () => {
+    await application.query("alter table parcel add column secret text default 'hush'");
+    await runner.query("update parcel set secret = 'whisper' where id = 2");
+    await runner.query("update parcel set secret = 'shout'");
+    await runner.query(insert());
+    expect(await application.value("select count(*) from chronicle.event where data ? 'secret'")).to.equal("0");
+    expect(await application.value("select count(*) from chronicle.event_sensitive where data ? 'secret'")).to.equal(
+      "6",
+    );
+  });
+
+  it("records nothing for no row, and takes no lock for it", async () => {
+    await runner.query("begin");
+    expect(await oracle.compare(() => runner.query("update parcel set label = 'x' where id = -1"))).to.deep.equal({
+      create: 0,
+      update: 0,
+      destroy: 0,
+    });
+    expect(await application.value("select count(*) from pg_locks where locktype = 'advisory'")).to.equal("0");
+    await runner.query("rollback");
+  });
+});
