@@ -47,7 +47,7 @@ export class Oracle {
       const name = await application.value("select oracle.name_of($1)", [watched.table]);
       byName.set(name, watched);
       await application.query(
-        `create trigger "oracle notes" after insert or update or delete on ${watched.table} for each row execute function oracle.note(${pg.escapeLiteral(name)})`,
+        `create trigger " oracle notes" after insert or update or delete on ${watched.table} for each row execute function oracle.note(${pg.escapeLiteral(name)})`,
       );
     }
     return new Oracle(application, byName);
@@ -60,9 +60,13 @@ export class Oracle {
 
   /**
    * Runs writes and compares what was recorded with what the row triggers saw: number of events, old and new values,
-   * transactions, and the order of each record's changes. Returns how many events of each action there were.
+   * transactions, and the order of each record's changes; and that every event has the actor. Returns how many events of each
+   * action there were.
    */
-  async compare(write: () => Promise<unknown>): Promise<Required<Counts>> {
+  async compare(
+    write: () => Promise<unknown>,
+    actor?: { readonly type: string; readonly id: string; readonly name: string },
+  ): Promise<Required<Counts>> {
     const mark = {
       serial: await this.application.value("select coalesce(max(serial), 0) from oracle.change"),
       position: await this.application.value("select coalesce(max(position), 0) from chronicle.event"),
@@ -71,6 +75,11 @@ export class Oracle {
     const seen = await this.#seenAfter(mark.serial);
     const recorded = await this.#recordedAfter(mark.position, seen);
     expect(byRecord(recorded)).to.deep.equal(byRecord(seen));
+    const actors = await this.application.query(
+      "select distinct actor_type as type, actor_id as id, actor_name as name from chronicle.event where position > $1",
+      [mark.position],
+    );
+    if (actor !== undefined) expect(actors).to.deep.equal(recorded.length === 0 ? [] : [actor]);
     const count = (action: string) => recorded.filter(({ change }) => change.action === action).length;
     return { create: count("create"), update: count("update"), destroy: count("destroy") };
   }

@@ -7,20 +7,26 @@ language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
   t ${s}.tracked;
   setup ${s}.installation;
+  at_row_level record;
 begin
   select * into t from ${s}.tracked where id = tracked_id;
   select * into setup from ${s}.installation;
+  select * into at_row_level from ${s}.capture_rows(t);
   execute format($function$
 create or replace function ${s}.%1$I() returns trigger
 language plpgsql security definer
 ${pinnedSettings.map((setting) => `set ${setting}`).join("\n")}
 as $capture$
 declare
-  context jsonb := ${s}.context();
+  context jsonb;
   shaped boolean := true;
+  %10$s
 begin
+  %11$s
+  context := ${s}.context();
   %2$s
   perform pg_advisory_xact_lock_shared(%3$s);
+  %12$s
   if TG_OP = 'INSERT' then
     %4$s
     %7$s;
@@ -45,6 +51,7 @@ end $capture$ $function$,
     tracked_id,
     ${s}.capture_statement(tracked_id, 'INSERT', 'context'),
     ${s}.capture_statement(tracked_id, 'UPDATE', 'context'),
-    ${s}.capture_statement(tracked_id, 'DELETE', 'context'));
+    ${s}.capture_statement(tracked_id, 'DELETE', 'context'),
+    at_row_level.declared, at_row_level.first, at_row_level.written);
 end $make$;
 `;

@@ -34,6 +34,7 @@ begin
     actionName: "null",
   })}$statement$,
     case operation
+      when 'ROW' then 'select 1 as ordinal, old_image as old, new_image as new'
       when 'INSERT' then format('select row_number() over () as ordinal, null::jsonb as old, %s as new from new_rows t', image)
       when 'DELETE' then format('select row_number() over () as ordinal, %s as old, null::jsonb as new from old_rows t', image)
       when 'TRUNCATE' then format('select row_number() over () as ordinal, %s as old, null::jsonb as new from only %s t', image, relation)

@@ -2,12 +2,14 @@ import { recordKeyOf } from "./record-key-of.sql.js";
 import { tableNames } from "./table-names.sql.js";
 import { append } from "./append.sql.js";
 import { captureFunction } from "./capture-function.sql.js";
+import { captureRows } from "./capture-rows.sql.js";
 import { captureStatement } from "./capture-statement.sql.js";
 import { columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
 import { context } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
 import { imageSql } from "./image-sql.sql.js";
+import { level } from "./level.sql.js";
 import { merge } from "./merge.sql.js";
 import { names } from "./names.sql.js";
 import { numberAsText } from "./number-as-text.sql.js";
@@ -18,6 +20,7 @@ import { shape } from "./shape.sql.js";
 import { shapeCheck } from "./shape-check.sql.js";
 import { tableName } from "./table-name.sql.js";
 import { track } from "./track.sql.js";
+import { unfitTriggers } from "./unfit-triggers.sql.js";
 
 /** Every SQL function of the log, in the order in which they need one another; each may be made again at any time. */
 export const functions: readonly ((schema: string) => string)[] = [
@@ -35,7 +38,10 @@ export const functions: readonly ((schema: string) => string)[] = [
   digitsAsText,
   captureStatement,
   shapeCheck,
+  level,
+  captureRows,
   captureFunction,
+  unfitTriggers,
   putTriggers,
   track,
   append,
