@@ -24,6 +24,7 @@ declare
 begin
   %11$s
   context := ${s}.context();
+  %13$s
   %2$s
   perform pg_advisory_xact_lock_shared(%3$s);
   %12$s
@@ -52,6 +53,8 @@ end $capture$ $function$,
     ${s}.capture_statement(tracked_id, 'INSERT', 'context'),
     ${s}.capture_statement(tracked_id, 'UPDATE', 'context'),
     ${s}.capture_statement(tracked_id, 'DELETE', 'context'),
-    at_row_level.declared, at_row_level.first, at_row_level.written);
+    at_row_level.declared, at_row_level.first, at_row_level.written,
+    case when exists (select from pg_trigger g where g.tgrelid = t.table_oid and g.tgdeferrable and not g.tgisinternal)
+      then $remember$perform set_config('chronicle.statement', encode(convert_to(context::text, 'UTF8'), 'base64'), true);$remember$ end);
 end $make$;
 `;

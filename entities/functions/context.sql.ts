@@ -1,6 +1,7 @@
 /**
  * Who and why, for the statement that runs: the comment in front of it, else what the transaction was told.
  * `current_query()` is the client's whole message also inside functions and cascades.
+ * There is no query any more when deferred triggers fire after an autocommit statement: captureFunction remembered it for them.
  * A context that cannot be read is said in the event's metadata; it never stops the application's write.
  */
 export const context = (s: string): string => `-- version: 1
@@ -13,7 +14,7 @@ begin
   if starts_with(query, '/*chronicle:') then
     encoded := substring(query from 13 for position('*/' in query) - 13);
   else
-    encoded := current_setting('chronicle.context', true);
+    encoded := current_setting(case when query is null then 'chronicle.statement' else 'chronicle.context' end, true);
   end if;
   if encoded is null or encoded = '' then return null; end if;
   return convert_from(decode(encoded, 'base64'), 'UTF8')::jsonb;

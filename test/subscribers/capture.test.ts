@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { withRequestContext } from "../../src/index.js";
 import { Oracle } from "../oracle.js";
 import type { TrackedApplication } from "../tracked-application.js";
+import { afterRowTables } from "./entities/machines.js";
 import { groups } from "./paths/index.js";
 import { startWorkshop, watched } from "./workshop.js";
 
@@ -18,12 +19,15 @@ for (const level of ["statement", "row"] as const) {
     });
     after(() => application?.stop());
 
-    it("is under test", async () => {
-      const levels = await application.query<{ level: string; triggers: string }>(
-        `select t.level, count(*) as triggers from chronicle.tracked t join pg_trigger g on g.tgrelid = t.table_oid
-         where g.tgname like ' chronicle %' and g.tgname <> ' chronicle truncate' and (g.tgtype & 1 = 1) = (t.level = 'row') group by 1`,
+    it("is under test, on every table that has no AFTER ROW trigger of its own", async () => {
+      const levels = await application.query<{ level: string; table_name: string; triggers: string }>(
+        `select t.table_name, t.level, count(*) as triggers from chronicle.tracked t join pg_trigger g on g.tgrelid = t.table_oid
+         where g.tgname like ' chronicle %' and g.tgname <> ' chronicle truncate' and (g.tgtype & 1 = 1) = (t.level = 'row') group by 1, 2`,
       );
-      expect(levels).to.deep.equal([{ level, triggers: String(3 * watched.length) }]);
+      expect(levels.map(({ triggers }) => triggers)).to.deep.equal(watched.map(() => "3"));
+      const tables = (of: string) => levels.filter((row) => row.level === of).map((row) => row.table_name);
+      if (level === "row") expect(tables("statement")).to.be.empty;
+      else expect(tables("row")).to.have.members(afterRowTables);
     });
 
     for (const [group, paths] of Object.entries(groups)) {
@@ -39,5 +43,11 @@ for (const level of ["statement", "row"] as const) {
         }
       });
     }
+
+    it("leaves a log that says what the tables hold", async function () {
+      this.timeout(30_000);
+      const { equal, differences } = await application.log.verify();
+      expect({ equal, differences }).to.deep.equal({ equal: true, differences: [] });
+    });
   });
 }

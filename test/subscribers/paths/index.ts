@@ -1,4 +1,5 @@
 import { criteria } from "./criteria.js";
+import { databaseCode } from "./database-code.js";
 import { relationsBySave, remove } from "./relations.js";
 import { save } from "./save.js";
 import type { WritePaths } from "./write-path.js";
@@ -9,4 +10,5 @@ export const groups: Readonly<Record<string, WritePaths>> = {
   "relations by save": relationsBySave,
   remove,
   "repository by criteria": criteria,
+  "database code": databaseCode,
 };
