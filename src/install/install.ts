@@ -91,7 +91,8 @@ async function isEqual(
   fingerprint: string,
 ): Promise<boolean> {
   if ((await session.row(sql`select to_regclass(${`${schema}.installation`}) as there`))?.there === null) return false;
-  const { same } = (await session.row(sql`
+  const { same } =
+    (await session.row(sql`
     select exists (select from ${raw(schema)}.installation where fingerprint = ${fingerprint}
       and system_identifier = (select system_identifier::text from pg_control_system())) as same`)) ?? {};
   if (same !== "t") return false;
@@ -178,7 +179,14 @@ async function grant(
 
 /** What `status()` asks of the database. */
 function forStatus(schema: string): string {
-  return ["table_name(oid)", "columns(regclass)", "column_kind(oid)", "level_of(regclass)", "row_by_row(regclass)", "unfit_triggers(regclass, smallint, text)"]
+  return [
+    "table_name(oid)",
+    "columns(regclass)",
+    "column_kind(oid)",
+    "level_of(regclass)",
+    "row_by_row(regclass)",
+    "unfit_triggers(regclass, smallint, text)",
+  ]
     .map((name) => `${schema}.${name}`)
     .join(", ");
 }

@@ -43,13 +43,24 @@ export async function captureFindings(
 
 function changes({ entity, tableName, renamed, gone, added, level, partitions, disabled }: TextRow): Finding[] {
   const of = `${entity} (${tableName})`;
-  const stale = (severity: Finding["severity"], message: string): Finding => ({ code: "INSTALL_STALE", severity, message });
+  const stale = (severity: Finding["severity"], message: string): Finding => ({
+    code: "INSTALL_STALE",
+    severity,
+    message,
+  });
   return [
     ...(renamed ? [stale("error", `The table of ${of} was renamed to ${renamed} since the last install.`)] : []),
     ...(gone ? [stale("warning", `The log knows columns that ${of} no longer has: ${gone}.`)] : []),
-    ...(added ? [stale("warning", `${of} has new columns, kept apart as sensitive until the next install: ${added}.`)] : []),
+    ...(added
+      ? [stale("warning", `${of} has new columns, kept apart as sensitive until the next install: ${added}.`)]
+      : []),
     ...(level
-      ? [stale("error", `${of} got AFTER ROW triggers since the last install: what they write may be recorded out of order.`)]
+      ? [
+          stale(
+            "error",
+            `${of} got AFTER ROW triggers since the last install: what they write may be recorded out of order.`,
+          ),
+        ]
       : []),
     ...(partitions ? [stale("error", `Partitions of ${of} lack capture triggers: ${partitions}.`)] : []),
     ...(disabled ? [stale("error", `Capture triggers of ${of} are disabled: ${disabled}.`)] : []),

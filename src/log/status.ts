@@ -71,7 +71,13 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${options.schema} and c.relname in ('installation', 'tracked')`);
   if (numberOf(access, "there") < 2)
-    return [{ code: "NOT_INSTALLED", severity: "error", message: `The event log is not installed in schema ${options.schema}.` }];
+    return [
+      {
+        code: "NOT_INSTALLED",
+        severity: "error",
+        message: `The event log is not installed in schema ${options.schema}.`,
+      },
+    ];
   const readable = numberOf(access, "readable") === 2;
   const expected = trackedTables(dataSource).map(({ entity, sqlName, tableName, versions }) => ({
     entity,

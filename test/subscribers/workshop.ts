@@ -3,17 +3,18 @@ import { query } from "../database.js";
 import { type ApplicationOptions, TrackedApplication } from "../tracked-application.js";
 import { blog, blogTables } from "./entities/blog.js";
 import { machinery, machines, machineTables } from "./entities/machines.js";
+import { Specimen, specimenTables } from "./entities/specimen.js";
 import { structures, structureTables } from "./entities/structures.js";
 
 /** Every table that the write paths write to. */
-export const watched = [...blogTables, ...structureTables, ...machineTables];
+export const watched = [...blogTables, ...structureTables, ...machineTables, ...specimenTables];
 
 /** The application that the write paths write with; at row level its tables have AFTER ROW triggers of its own. */
 export async function startWorkshop(
   level: "statement" | "row",
   options: ApplicationOptions = {},
 ): Promise<TrackedApplication> {
-  const application = await TrackedApplication.start([...blog, ...structures, ...machines], {
+  const application = await TrackedApplication.start([...blog, ...structures, ...machines, Specimen], {
     prepare: ({ url }) => query(url, `create schema "Shop floor"`),
     ...options,
     install: false,

@@ -129,7 +129,8 @@ export const databaseCode: WritePaths = {
     { create: 3, destroy: 3, update: 2 },
     async ({ manager }) => {
       const codes = ["a", "b", "c"].map((name) => unique(name));
-      for (const [at, code] of codes.entries()) await manager.insert(Station, { code, previous: codes[at - 1] ?? null });
+      for (const [at, code] of codes.entries())
+        await manager.insert(Station, { code, previous: codes[at - 1] ?? null });
       return () => manager.update(Station, codes, { code: () => "code || '!'" });
     },
   ],
@@ -146,7 +147,9 @@ export const databaseCode: WritePaths = {
     async (desk) => {
       const reading = await aReading(desk, "2025-05-06");
       return async () => {
-        await desk.manager.query(`insert into reading_2026 (day, id, value) values ('2026-02-01', ${++lastReading}, 3)`);
+        await desk.manager.query(
+          `insert into reading_2026 (day, id, value) values ('2026-02-01', ${++lastReading}, 3)`,
+        );
         await desk.manager.query(`update reading_2025 set value = 9 where id = ${reading.id}`);
         await desk.manager.query(`delete from reading_2026 where id = ${lastReading}`);
       };
