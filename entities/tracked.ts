@@ -31,5 +31,6 @@ export class ChronicleTracked {
   @Column({ type: "text", name: "level" }) level!: "statement" | "row";
   /** Its columns and types at the last install. */
   @Column({ type: "text", name: "shape" }) shape!: string;
+  @Column({ type: "text", array: true, name: "column_names" }) columnNames!: string[];
   @Column({ type: "jsonb", name: "spec" }) spec!: Record<string, unknown>;
 }

@@ -3,7 +3,8 @@ import { stateOf } from "../src/core/database-errors.js";
 import type { PgClient } from "../src/core/pg-client.js";
 import { Session } from "../src/core/session.js";
 import { isAttached } from "../src/core/attachment.js";
-import { findingsOf, refuse } from "../src/log/status.js";
+import { refuse } from "../src/log/finding.js";
+import { findingsOf } from "../src/log/status.js";
 import { trackedTables } from "../src/log/tracked-tables.js";
 import { writtenTables } from "./statement.js";
 

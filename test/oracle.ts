@@ -47,22 +47,26 @@ export class Oracle {
       const name = await application.value("select oracle.name_of($1)", [watched.table]);
       byName.set(name, watched);
       await application.query(
-        `create trigger "oracle notes" after insert or update or delete on ${watched.table} for each row execute function oracle.note(${pg.escapeLiteral(name)})`,
+        `create trigger " oracle notes" after insert or update or delete on ${watched.table} for each row execute function oracle.note(${pg.escapeLiteral(name)})`,
       );
     }
     return new Oracle(application, byName);
   }
 
-  /** Notes the rows that a table has as deleted: row triggers do not see a TRUNCATE. */
-  async noteTruncate(table: string): Promise<void> {
-    await this.application.query("select oracle.note_truncate($1)", [table]);
+  /** Notes the rows that a table, or a partition of it, has as deleted: row triggers do not see a TRUNCATE. */
+  async noteTruncate(relation: string, table = relation): Promise<void> {
+    await this.application.query("select oracle.note_truncate($1, $2)", [relation, table]);
   }
 
   /**
    * Runs writes and compares what was recorded with what the row triggers saw: number of events, old and new values,
-   * transactions, and the order of each record's changes. Returns how many events of each action there were.
+   * transactions, and the order of each record's changes; and that every event has the actor. Returns how many events of each
+   * action there were.
    */
-  async compare(write: () => Promise<unknown>): Promise<Required<Counts>> {
+  async compare(
+    write: () => Promise<unknown>,
+    actor?: { readonly type: string; readonly id: string; readonly name: string },
+  ): Promise<Required<Counts>> {
     const mark = {
       serial: await this.application.value("select coalesce(max(serial), 0) from oracle.change"),
       position: await this.application.value("select coalesce(max(position), 0) from chronicle.event"),
@@ -71,6 +75,11 @@ export class Oracle {
     const seen = await this.#seenAfter(mark.serial);
     const recorded = await this.#recordedAfter(mark.position, seen);
     expect(byRecord(recorded)).to.deep.equal(byRecord(seen));
+    const actors = await this.application.query(
+      "select distinct actor_type as type, actor_id as id, actor_name as name from chronicle.event where position > $1",
+      [mark.position],
+    );
+    if (actor !== undefined) expect(actors).to.deep.equal(recorded.length === 0 ? [] : [actor]);
     const count = (action: string) => recorded.filter(({ change }) => change.action === action).length;
     return { create: count("create"), update: count("update"), destroy: count("destroy") };
   }
@@ -83,7 +92,7 @@ export class Oracle {
        from oracle.change where serial > $1 order by serial`,
       [serial],
     );
-    const changes = rows.flatMap((row) =>
+    const changes = inOrder(rows).flatMap((row) =>
       changesOf(row).map((change) => ({
         ...change,
         table: row.table_name,
@@ -152,6 +161,32 @@ interface SeenChange extends Omit<Change, "entity"> {
   readonly key: Texts;
   readonly image: Texts;
   readonly partOfKeyChange: boolean;
+}
+
+/**
+ * Row triggers of one statement fire when it is done, and what they write fires theirs before: so changes of a record are put
+ * into the order in which its rows follow one another, as far as rows tell; else they stay as they were noted.
+ */
+function inOrder(rows: readonly SeenRow[]): SeenRow[] {
+  const left = [...rows];
+  const ordered: SeenRow[] = [];
+  const same = (a: Texts | null, b: Texts | null) => JSON.stringify(a) === JSON.stringify(b);
+  while (left.length > 0) {
+    const at = left.findIndex(
+      (row) =>
+        !left.some(
+          (other) =>
+            other !== row &&
+            other.table_name === row.table_name &&
+            other.transaction_id === row.transaction_id &&
+            other.new_text !== null &&
+            same(other.new_text, row.old_text) &&
+            !same(row.new_text, other.old_text),
+        ),
+    );
+    ordered.push(...left.splice(Math.max(at, 0), 1));
+  }
+  return ordered;
 }
 
 function changesOf({ old_text: before, new_text: after, keys, transaction_id: transactionId }: SeenRow): SeenChange[] {
@@ -244,9 +279,9 @@ begin
   return null;
 end $$;
 
-create function oracle.note_truncate(of regclass) returns void language plpgsql ${settings} as $$
+create function oracle.note_truncate(relation regclass, of regclass) returns void language plpgsql ${settings} as $$
 begin
-  execute format('insert into oracle.change (table_name, old_text) select %L, %s from %s t', oracle.name_of(of::text), replace(oracle.texts(of), '($1)', 't'), of);
+  execute format('insert into oracle.change (table_name, old_text) select %L, %s from %s t', oracle.name_of(of::text), replace(oracle.texts(of), '($1)', 't'), relation);
 end $$;
 
 -- A jsonb array as PostgreSQL writes arrays.

@@ -7,9 +7,11 @@ language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
   t ${s}.tracked;
   setup ${s}.installation;
+  at_row_level record;
 begin
   select * into t from ${s}.tracked where id = tracked_id;
   select * into setup from ${s}.installation;
+  select * into at_row_level from ${s}.capture_rows(t);
   execute format($function$
 create or replace function ${s}.%1$I() returns trigger
 language plpgsql security definer
@@ -21,7 +23,9 @@ declare
   known boolean := false;
   affected integer;
   locked text;
+  %11$s
 begin
+  %12$s
   if TG_OP in ('INSERT', 'UPDATE') then
     %4$s;
   elsif TG_OP = 'DELETE' then
@@ -29,7 +33,9 @@ begin
   end if;
   if affected = 0 then return null; end if;
   %2$s
+  %14$s
   locked := pg_advisory_xact_lock_shared(%3$s);
+  %13$s
   if not known then
     execute ${s}.capture_statement(%6$s::smallint, TG_OP, '$1', relation => TG_RELID) using context;
   elsif TG_OP = 'INSERT' then
@@ -51,12 +57,15 @@ end $capture$ $function$,
     raise exception 'a tracked write on % needs an actor', TG_TABLE_NAME using errcode = 'CH001';
   end if;$actor$ else '' end,
     setup.lock_arguments,
-    ${s}.shape_check(t, 'new_rows'),
-    ${s}.shape_check(t, 'old_rows'),
+    case when at_row_level.written is null then ${s}.shape_check(t, 'new_rows') else 'null' end,
+    case when at_row_level.written is null then ${s}.shape_check(t, 'old_rows') else 'null' end,
     tracked_id,
     ${s}.capture_statement(tracked_id, 'INSERT', 'context', known => true),
     ${s}.capture_statement(tracked_id, 'UPDATE ONE', 'context', known => true),
     ${s}.capture_statement(tracked_id, 'UPDATE', 'context', known => true),
-    ${s}.capture_statement(tracked_id, 'DELETE', 'context', known => true));
+    ${s}.capture_statement(tracked_id, 'DELETE', 'context', known => true),
+    at_row_level.declared, at_row_level.first, at_row_level.written,
+    case when exists (select from pg_trigger g where g.tgrelid = t.table_oid and g.tgdeferrable and not g.tgisinternal)
+      then $remember$perform set_config('chronicle.statement', coalesce(sent, ''), true);$remember$ end);
 end $make$;
 `;

@@ -43,6 +43,7 @@ begin
       when known and operation = 'DELETE' then format('select ''destroy'' as action, image, ''{}''::jsonb as data, image as previous from (select %s as image from old_rows t offset 0) t where ''destroy'' = any (%L)', image, t.actions)
       else format($effects$${effectsOfImages({ changes: "%1$s", sameRecord: "%2$s", plainColumns: "%3$L::text[]", actions: "%4$L::text[]" })}$effects$,
         case operation
+          when 'ROW' then 'select 1 as ordinal, old_image as old, new_image as new'
           when 'INSERT' then format('select row_number() over () as ordinal, null::jsonb as old, %s as new from new_rows t', image)
           when 'DELETE' then format('select row_number() over () as ordinal, %s as old, null::jsonb as new from old_rows t', image)
           when 'TRUNCATE' then format('select row_number() over () as ordinal, %s as old, null::jsonb as new from only %s t', image, relation)

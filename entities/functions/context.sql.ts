@@ -1,13 +1,14 @@
 /**
  * Who and why, as the client sent it with the statement that runs: in a comment in front of it, else for its transaction; empty
- * where it sent nothing. \`current_query()\` is the client's whole message, also inside functions and cascades.
+ * where it sent nothing. `current_query()` is the client's whole message, also inside functions and cascades. There is none any
+ * more when deferred triggers fire after an autocommit statement: capture remembered for them what came with it.
  */
 export const sentContext = (s: string): string => `-- version: 1
 create or replace function ${s}.sent_context() returns text
 language sql stable as $$
   select case when pg_catalog.starts_with(pg_catalog.current_query(), '/*chronicle:')
     then pg_catalog.split_part(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/', 1)
-    else pg_catalog.current_setting('chronicle.context', true) end
+    else pg_catalog.current_setting(case when pg_catalog.current_query() is null then 'chronicle.statement' else 'chronicle.context' end, true) end
 $$;
 `;
 

@@ -2,6 +2,7 @@ import { recordKeyOf } from "./record-key-of.sql.js";
 import { tableNames } from "./table-names.sql.js";
 import { append } from "./append.sql.js";
 import { captureFunction } from "./capture-function.sql.js";
+import { captureRows } from "./capture-rows.sql.js";
 import { captureStatement } from "./capture-statement.sql.js";
 import { columnImageSql, isTextSql } from "./column-image-sql.sql.js";
 import { columnKind } from "./column-kind.sql.js";
@@ -9,6 +10,7 @@ import { columns } from "./columns.sql.js";
 import { readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
 import { imageSql } from "./image-sql.sql.js";
+import { level } from "./level.sql.js";
 import { merge } from "./merge.sql.js";
 import { names } from "./names.sql.js";
 import { numberAsText } from "./number-as-text.sql.js";
@@ -19,6 +21,7 @@ import { shape } from "./shape.sql.js";
 import { shapeCheck } from "./shape-check.sql.js";
 import { tableName } from "./table-name.sql.js";
 import { track } from "./track.sql.js";
+import { unfitTriggers } from "./unfit-triggers.sql.js";
 import { singleUpdateEffect, updateEffects } from "./update-effects.sql.js";
 
 /** Every SQL function of the log, in the order in which they need one another; each may be made again at any time. */
@@ -42,7 +45,10 @@ export const functions: readonly ((schema: string) => string)[] = [
   singleUpdateEffect,
   captureStatement,
   shapeCheck,
+  level,
+  captureRows,
   captureFunction,
+  unfitTriggers,
   putTriggers,
   track,
   append,

@@ -80,7 +80,7 @@ export const effectsOfImages = ({
   actions,
 }: {
   readonly changes: string;
-  /** Whether old and new are the same record: over \`c.old\` and \`c.new\`. */
+  /** Whether old and new are the same record: over `c.old` and `c.new`. */
   readonly sameRecord: string;
   readonly plainColumns: string;
   /** text[]: the actions that are recorded. */

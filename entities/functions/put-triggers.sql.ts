@@ -3,25 +3,17 @@ export const putTriggers = (s: string): string => `-- version: 1
 create or replace function ${s}.put_triggers(of regclass, tracked_id smallint, capture text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  relation regclass;
-  put record;
+  trigger record;
 begin
-  for relation in select of union select p.relid from pg_partition_tree(of) p loop
-    for put in select * from (values
-      (' chronicle insert', 'after insert', 'referencing new table as new_rows'),
-      (' chronicle update', 'after update', 'referencing old table as old_rows new table as new_rows'),
-      (' chronicle delete', 'after delete', 'referencing old table as old_rows'),
-      (' chronicle truncate', 'before truncate', '')
-    ) as v (name, event, referencing) loop
-      if exists (
-        select from pg_trigger g join pg_proc p on p.oid = g.tgfoid
-        where g.tgrelid = relation and g.tgname = put.name and p.proname = 'capture_' || tracked_id and capture = 'trigger' and g.tgenabled in ('O', 'A')
-      ) then continue; end if;
-      execute format('drop trigger if exists %I on %s', put.name, relation);
-      if capture = 'trigger' then
-        execute format('create trigger %I %s on %s %s for each statement execute function ${s}.%I()', put.name, put.event, relation, put.referencing, 'capture_' || tracked_id);
-      end if;
-    end loop;
+  for trigger in select * from ${s}.unfit_triggers(of, tracked_id, capture) u where u.problem = 'unfit' and not u.cloned loop
+    execute format('drop trigger %I on %s', trigger.name, trigger.relation);
+  end loop;
+  for trigger in select * from ${s}.unfit_triggers(of, tracked_id, capture) loop
+    if trigger.problem = 'disabled' then
+      execute format('alter table only %s enable trigger %I', trigger.relation, trigger.name);
+    elsif not exists (select from pg_trigger g where g.tgrelid = trigger.relation and g.tgname = trigger.name) then
+      execute trigger.definition; -- of a partitioned table: its partitions have it by that
+    end if;
   end loop;
 end $$;
 `;

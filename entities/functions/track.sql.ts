@@ -52,7 +52,9 @@ begin
     actions = ${s}.names(spec -> 'actions'),
     audit_only = (spec ->> 'auditOnly')::boolean,
     capture = spec ->> 'capture',
+    level = ${s}.level_of(of),
     shape = ${s}.shape(of),
+    column_names = (select array_agg(c.name) from ${s}.columns(of) c),
     spec = track.spec
   where t.id = tracked_id;
   perform ${s}.make_capture_function(tracked_id);

@@ -37,6 +37,7 @@ create table ${s}.tracked (
   capture text not null default 'trigger' check (capture in ('trigger', 'subscriber')),
   level text not null default 'statement' check (level in ('statement', 'row')),
   shape text not null,
+  column_names text[] not null default '{}',
   spec jsonb not null
 );
 

@@ -10,6 +10,7 @@ const hints = {
   DATABASE_UNSUPPORTED: 'Use a DataSource of type "postgres" with the pg driver, PostgreSQL 14 or later.',
   NOT_INSTALLED: "Run `await eventLog(dataSource).install()` once per deploy, before the application writes.",
   INSTALL_STALE: "Run `await eventLog(dataSource).install()` again with the code that is being deployed.",
+  CAPTURE_IMPAIRED: "Remove what the message names; `verify()` tells whether the log missed something.",
   NOT_ATTACHED: "Create the DataSource with `new DataSource(withEventLog({ ... }))`.",
   NOT_TRACKED: "Decorate the entity with `@Tracked()` and run `install()`.",
   NOT_OWNER: "Run it as the role that owns the tables and the log.",

@@ -83,7 +83,7 @@ function fingerprintOf(
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 
-/** Equal: the same fingerprint, on the same cluster, with every table still there and its triggers on it. */
+/** Equal: the same fingerprint, on the same cluster, with every table still there and the triggers that it needs today. */
 async function isEqual(
   session: Session,
   { schema }: Attachment,
@@ -91,14 +91,17 @@ async function isEqual(
   fingerprint: string,
 ): Promise<boolean> {
   if ((await session.row(sql`select to_regclass(${`${schema}.installation`}) as there`))?.there === null) return false;
+  const { same } =
+    (await session.row(sql`
+    select exists (select from ${raw(schema)}.installation where fingerprint = ${fingerprint}
+      and system_identifier = (select system_identifier::text from pg_control_system())) as same`)) ?? {};
+  if (same !== "t") return false;
   const found = await session.row(sql`
-    select count(*) as tables from ${raw(schema)}.installation i
-    join ${raw(schema)}.tracked t on t.table_name = any (${tables.map(({ tableName }) => tableName)})
-    where i.fingerprint = ${fingerprint}
-    and i.system_identifier = (select system_identifier::text from pg_control_system())
+    select count(*) as tables from ${raw(schema)}.tracked t
+    where t.table_name = any (${tables.map(({ tableName }) => tableName)})
     and t.table_oid = to_regclass(t.table_name)
-    and (select count(*) from pg_trigger g where g.tgrelid = t.table_oid and g.tgname like ' chronicle %' and g.tgenabled in ('O', 'A')) = 4
-    and t.shape = ${raw(schema)}.shape(t.table_oid)`);
+    and t.shape = ${raw(schema)}.shape(t.table_oid)
+    and not exists (select from ${raw(schema)}.unfit_triggers(t.table_oid, t.id, t.capture))`);
   return numberOf(found, "tables") === tables.length && tables.length > 0;
 }
 
@@ -162,13 +165,28 @@ async function grant(
   const writers = list(grantTo);
   if (writers !== "") {
     await session.run(
-      `grant usage on schema ${schema} to ${writers}; grant select on ${schema}.gate, ${schema}.tracked, ${schema}.installation to ${writers}`,
+      `grant usage on schema ${schema} to ${writers}; grant select on ${schema}.gate, ${schema}.tracked, ${schema}.installation to ${writers};
+      grant execute on function ${forStatus(schema)} to ${writers}`,
     );
   }
   const readers = list(grantReadTo);
   if (readers !== "") {
     await session.run(`grant usage on schema ${schema} to ${readers};
       grant select on ${schema}.event, ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.gate to ${readers};
-      grant execute on function ${schema}.digits_as_text(jsonb, text[]), ${schema}.number_as_text(jsonb), ${schema}.record_key(jsonb, text[]) to ${readers}`);
+      grant execute on function ${forStatus(schema)}, ${schema}.digits_as_text(jsonb, text[]), ${schema}.number_as_text(jsonb), ${schema}.record_key(jsonb, text[]) to ${readers}`);
   }
+}
+
+/** What `status()` asks of the database. */
+function forStatus(schema: string): string {
+  return [
+    "table_name(oid)",
+    "columns(regclass)",
+    "column_kind(oid)",
+    "level_of(regclass)",
+    "row_by_row(regclass)",
+    "unfit_triggers(regclass, smallint, text)",
+  ]
+    .map((name) => `${schema}.${name}`)
+    .join(", ");
 }

@@ -1,16 +1,11 @@
 import type { DataSource } from "typeorm";
 import { latestStep } from "../../entities/steps/index.js";
 import { attachmentOf } from "../core/attachment.js";
-import { EventLogError, type EventLogErrorCode } from "../core/errors.js";
 import { numberOf, positionOf, type Session, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
+import { captureFindings } from "./capture-findings.js";
+import { type Finding, refuse } from "./finding.js";
 import { trackedTables } from "./tracked-tables.js";
-
-/** Something that keeps the log from being complete, in a sentence. */
-export interface Finding {
-  readonly code: Extract<EventLogErrorCode, "NOT_INSTALLED" | "INSTALL_STALE">;
-  readonly message: string;
-}
 
 export interface Status {
   readonly installed: boolean;
@@ -31,7 +26,7 @@ export async function status(dataSource: DataSource): Promise<Status> {
   const { schema, options } = attachmentOf(dataSource);
   const tables = trackedTables(dataSource).map(({ entity, tableName }) => ({ entity, tableName }));
   return withPooledSession(dataSource, async (session) => {
-    const findings = await findingsOf(session, dataSource);
+    const findings = await everyFindingOf(session, dataSource);
     const installed = !findings.some(({ code }) => code === "NOT_INSTALLED");
     const found = installed
       ? await session.row(sql`select (select step from ${raw(schema)}.installation) as step, (select max(position) from ${raw(schema)}.event) as position,
@@ -50,18 +45,25 @@ export async function status(dataSource: DataSource): Promise<Status> {
   });
 }
 
-/** Throws NOT_INSTALLED or INSTALL_STALE with everything that was found; for an application's start. */
+/** Throws NOT_INSTALLED, INSTALL_STALE or CAPTURE_IMPAIRED with everything that was found; for an application's start. */
 export async function check(dataSource: DataSource): Promise<void> {
-  refuse(await withPooledSession(dataSource, (session) => findingsOf(session, dataSource)));
+  refuse(await withPooledSession(dataSource, (session) => everyFindingOf(session, dataSource)));
 }
 
-export function refuse(findings: readonly Finding[]): void {
-  const [first] = findings;
-  if (first === undefined) return;
-  throw new EventLogError(first.code, findings.map(({ message }) => message).join(" "), { details: { findings } });
+async function everyFindingOf(session: Session, dataSource: DataSource): Promise<Finding[]> {
+  const findings = await findingsOf(session, dataSource);
+  if (findings.some(({ code }) => code === "NOT_INSTALLED")) return findings;
+  const { options } = attachmentOf(dataSource);
+  const readable = await session.row(sql`
+    select has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute') as yes
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = ${options.schema} and p.proname = 'unfit_triggers'`);
+  return [...findings, ...(await captureFindings(session, dataSource, { readable: readable?.yes === "t" }))];
 }
 
-/** Compares what this process's code needs with what the database has. "At least as new" is enough: older code runs on. */
+/**
+ * Compares what this process's code needs with what the database has: what a write is refused for.
+ * "At least as new" is enough: older code runs on.
+ */
 export async function findingsOf(session: Session, dataSource: DataSource): Promise<Finding[]> {
   const { schema, options } = attachmentOf(dataSource);
   const access = await session.row(sql`
@@ -69,7 +71,13 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${options.schema} and c.relname in ('installation', 'tracked')`);
   if (numberOf(access, "there") < 2)
-    return [{ code: "NOT_INSTALLED", message: `The event log is not installed in schema ${options.schema}.` }];
+    return [
+      {
+        code: "NOT_INSTALLED",
+        severity: "error",
+        message: `The event log is not installed in schema ${options.schema}.`,
+      },
+    ];
   const readable = numberOf(access, "readable") === 2;
   const expected = trackedTables(dataSource).map(({ entity, sqlName, tableName, versions }) => ({
     entity,
@@ -79,9 +87,10 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
   }));
   const tracked = readable
     ? sql`${raw(schema)}.tracked`
-    : sql`(select null::oid as table_oid, null::jsonb as versions, null as capture, null as shape where false)`;
+    : sql`(select null::oid as table_oid, null as table_name, null::jsonb as versions, null as capture, null as shape where false)`;
   const rows = await session.rows(sql`
-    select e.entity, e."tableName", o.oid is null as gone, t.table_oid is null as untracked,
+    select e.entity, e."tableName", o.oid is null as gone,
+      (select r.table_oid::regclass::text from ${tracked} r join pg_class c on c.oid = r.table_oid where r.table_name = e."tableName") as renamed, t.table_oid is null as untracked,
       (t.versions ->> 'create')::integer < e."create" or (t.versions ->> 'update')::integer < e."update" or (t.versions ->> 'destroy')::integer < e.destroy as older,
       t.capture <> ${options.capture} as other_capture,
       (select count(*) from pg_trigger g where g.tgrelid = o.oid and g.tgname like ' chronicle %' and g.tgenabled in ('O', 'A')) < 4 as uncaptured
@@ -90,13 +99,14 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
     left join ${tracked} t on t.table_oid = o.oid
     order by e.entity`);
   const findings: Finding[] = [];
-  const stale = (message: string) => findings.push({ code: "INSTALL_STALE", message });
+  const stale = (message: string) => findings.push({ code: "INSTALL_STALE", severity: "error", message });
   const step = readable
     ? numberOf(await session.row(sql`select step from ${raw(schema)}.installation`), "step")
     : latestStep;
   if (step < latestStep) stale(`The log's tables are at step ${step}, this version needs ${latestStep}.`);
   for (const { entity, tableName, ...row } of rows) {
-    if (row.gone === "t") stale(`The table ${tableName} of ${entity} does not exist.`);
+    if (row.gone === "t" && row.renamed) stale(`The table ${tableName} of ${entity} is called ${row.renamed} now.`);
+    else if (row.gone === "t") stale(`The table ${tableName} of ${entity} does not exist.`);
     else if (readable && row.untracked === "t") stale(`${entity} (${tableName}) is not tracked in the database yet.`);
     else if (row.older === "t") stale(`${entity} has a higher version in the code than in the database.`);
     else if (row.other_capture === "t") stale(`${entity} is captured in another way than the options say.`);

@@ -1,0 +1,20 @@
+/**
+ * At which level a table has to be captured. An inner statement's triggers fire before the outer's AFTER STATEMENT triggers, so
+ * where the application has AFTER ROW triggers, which may write to the table again, capture must come at row level, before them.
+ */
+export const level = (s: string): string => `-- version: 1
+create or replace function ${s}.level_of(of regclass) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when exists (
+    select from pg_trigger g
+    where g.tgrelid in (select of union select p.relid from pg_partition_tree(of) p)
+    and not g.tgisinternal and g.tgname not like ' chronicle %'
+    and g.tgtype & 67 = 1 -- for each row, neither before (2) nor instead of (64)
+  ) then 'row' else 'statement' end
+$$;
+-- Partitions and inheritance children can have no transition tables at row level: there each row is captured by itself.
+create or replace function ${s}.row_by_row(of regclass) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select c.relkind = 'p' or exists (select from pg_inherits i where i.inhrelid = of) from pg_class c where c.oid = of
+$$;
+`;

@@ -1,0 +1,78 @@
+import type { DataSource } from "typeorm";
+import { attachmentOf } from "../core/attachment.js";
+import type { Session, TextRow } from "../core/session.js";
+import { raw, sql } from "../core/sql.js";
+import type { Finding } from "./finding.js";
+import { trackedTables } from "./tracked-tables.js";
+
+/**
+ * What came over the tracked tables since the last install, or keeps triggers from firing: nothing that a write is refused for.
+ * For a role that may not read what is tracked it finds only what the catalogs say.
+ */
+export async function captureFindings(
+  session: Session,
+  dataSource: DataSource,
+  { readable }: { readable: boolean },
+): Promise<Finding[]> {
+  const { schema } = attachmentOf(dataSource);
+  const tables = trackedTables(dataSource).map(({ entity, sqlName }) => ({ entity, sqlName }));
+  const expected = sql`jsonb_to_recordset(${JSON.stringify(tables)}::jsonb) as e (entity text, "sqlName" text)
+    join lateral (select to_regclass(e."sqlName") as oid) o on o.oid is not null`;
+  const changed = readable
+    ? await session.rows(sql`
+      select e.entity, t.table_name as "tableName", nullif(${raw(schema)}.table_name(o.oid), t.table_name) as renamed,
+        (select string_agg(c, ', ') from unnest(t.column_names) c where not exists (select from ${raw(schema)}.columns(o.oid) n where n.name = c)) as gone,
+        (select string_agg(n.name, ', ' order by n.number) from ${raw(schema)}.columns(o.oid) n where n.name <> all (t.column_names)) as added,
+        case when t.level = 'statement' and ${raw(schema)}.level_of(o.oid) = 'row' then 'row' end as level,
+        (select string_agg(distinct u.relation::text, ', ') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u where u.relation <> o.oid and u.problem <> 'unfit') as partitions,
+        (select string_agg(distinct u.name, ',') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u where u.relation = o.oid and u.problem = 'disabled') as disabled
+      from ${expected} join ${raw(schema)}.tracked t on t.table_oid = o.oid order by e.entity`)
+    : [];
+  const rules = await session.rows(sql`
+    select e.entity, o.oid::text as "tableName", string_agg(quote_ident(r.rulename), ', ' order by r.rulename) as rules
+    from ${expected} join pg_rewrite r on r.ev_class = o.oid or r.ev_class in (select relid from pg_partition_tree(o.oid)) where r.ev_type <> '1'
+    group by 1, 2 order by 1`);
+  const replica = await session.rows(sql`
+    select 'This session' as who where current_setting('session_replication_role') = 'replica'
+    union all
+    select case when s.setrole = 0 then 'The database ' || d.datname else 'The role ' || pg_get_userbyid(s.setrole) end
+    from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
+    where 'session_replication_role=replica' = any (s.setconfig) and (s.setdatabase = 0 or d.datname = current_database())`);
+  return [...changed.flatMap(changes), ...rules.map(rewritten), ...replica.map(silenced)];
+}
+
+function changes({ entity, tableName, renamed, gone, added, level, partitions, disabled }: TextRow): Finding[] {
+  const of = `${entity} (${tableName})`;
+  const stale = (severity: Finding["severity"], message: string): Finding => ({
+    code: "INSTALL_STALE",
+    severity,
+    message,
+  });
+  return [
+    ...(renamed ? [stale("error", `The table of ${of} was renamed to ${renamed} since the last install.`)] : []),
+    ...(gone ? [stale("warning", `The log knows columns that ${of} no longer has: ${gone}.`)] : []),
+    ...(added
+      ? [stale("warning", `${of} has new columns, kept apart as sensitive until the next install: ${added}.`)]
+      : []),
+    ...(level
+      ? [
+          stale(
+            "error",
+            `${of} got AFTER ROW triggers since the last install: what they write may be recorded out of order.`,
+          ),
+        ]
+      : []),
+    ...(partitions ? [stale("error", `Partitions of ${of} lack capture triggers: ${partitions}.`)] : []),
+    ...(disabled ? [stale("error", `Capture triggers of ${of} are disabled: ${disabled}.`)] : []),
+  ];
+}
+
+function rewritten({ entity, tableName, rules }: TextRow): Finding {
+  const message = `${entity} (${tableName}) has rules, which rewrite what a replay writes too: ${rules}.`;
+  return { code: "CAPTURE_IMPAIRED", severity: "warning", message };
+}
+
+function silenced({ who }: TextRow): Finding {
+  const message = `${who} has session_replication_role set to replica: no trigger fires, so nothing is recorded.`;
+  return { code: "CAPTURE_IMPAIRED", severity: "error", message };
+}
