@@ -15,23 +15,28 @@ export interface AppliedRows {
 /**
  * Makes live tables equal to the wanted rows and touches no other row: deletes, updates and inserts of all tables are one
  * statement, because foreign keys are checked at its end. So no order of tables is needed, and cycles are no special case.
- * Capture and the application's own triggers are off meanwhile.
+ * Capture and the application's own triggers are off meanwhile. \`clear\` runs first, under the same, and returns how many rows it deleted.
  * Throws REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS.
  */
-export async function apply(session: Session, targets: readonly Target[]): Promise<AppliedRows> {
+export async function apply(
+  session: Session,
+  targets: readonly Target[],
+  clear: () => Promise<number> = () => Promise.resolve(0),
+): Promise<AppliedRows> {
   if (targets.length === 0) return { inserted: 0, updated: 0, deleted: 0 };
   try {
     return await withoutTriggers(
       session,
       targets.map(({ table }) => table),
       async () => {
+        const cleared = await clear();
         const prepared: Prepared[] = [];
         for (const target of targets) prepared.push({ ...target, moves: await prepareHandover(session, target) });
         const row = await session.row({ text: statementOf(prepared), values: [] });
         return {
           inserted: numberOf(row, "inserted"),
           updated: numberOf(row, "updated"),
-          deleted: numberOf(row, "deleted"),
+          deleted: cleared + numberOf(row, "deleted"),
         };
       },
     );
@@ -98,23 +103,11 @@ function partsOf({ table, wanted, mayDelete, moves }: Prepared): Parts {
 function named(error: unknown): unknown {
   const { table, constraint } = error as { table?: string; constraint?: string };
   const state = stateOf(error) ?? "";
+  if (error instanceof EventLogError || !state.startsWith("23")) return error;
   if (state === "23503" || state === "23001") {
-    return new EventLogError(
-      "REPLAY_BLOCKED_BY_REFERENCES",
-      `Rows of ${table ?? "another table"} refer to rows that the log does not have (constraint ${constraint ?? "?"}).`,
-      {
-        details: { table, constraint },
-      },
-    );
+    const message = `Rows of ${table ?? "a table"} refer to rows that would not be there (constraint ${constraint ?? "?"}).`;
+    return new EventLogError("REPLAY_BLOCKED_BY_REFERENCES", message, { details: { table, constraint } });
   }
-  if (state.startsWith("23")) {
-    return new EventLogError(
-      "REPLAY_INVALID_ROWS",
-      `The rebuilt rows break the constraint ${constraint ?? ""} of ${table ?? "a table"} (SQLSTATE ${state}).`,
-      {
-        details: { table, constraint, state },
-      },
-    );
-  }
-  return error;
+  const message = `The rebuilt rows break the constraint ${constraint ?? ""} of ${table ?? "a table"} (SQLSTATE ${state}).`;
+  return new EventLogError("REPLAY_INVALID_ROWS", message, { details: { table, constraint, state } });
 }

@@ -16,6 +16,8 @@ export interface Target {
   readonly wanted: string;
   /** SQL over a live row `l`: whether a row that is not wanted goes. */
   readonly mayDelete: string;
+  /** Whether kept rows change, so that they may hand values on to one another. */
+  readonly mayUpdate: boolean;
 }
 
 /** Where `a` and `b` are the same record. */

@@ -1,7 +1,9 @@
 import type { DataSource, EntitySchema, ObjectLiteral, ObjectType } from "typeorm";
 import { at, type AtOptions } from "../replay/at.js";
 import { type Change, changes } from "../replay/changes.js";
-import { replay, type ReplayOptions, type ReplayReport } from "../replay/live.js";
+import { replay } from "../replay/live.js";
+import type { ReplayOptions } from "../replay/replay-options.js";
+import type { ReplayReport } from "../replay/replay-report.js";
 import { verify, type VerifyOptions, type VerifyReport } from "../replay/verify.js";
 import { attachmentOf } from "./core/attachment.js";
 import { baseline, type BaselineOptions } from "./install/baseline.js";

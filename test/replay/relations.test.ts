@@ -189,7 +189,7 @@ describe("replay of related rows", function () {
         await paths.save({ name: "late", parent: await paths.findOneByOrFail({ name: "child" }) });
       },
       () => branches.delete({ name: "grandchild" }),
-      async () => branches.save({ ...(await branches.findOneByOrFail({ name: "late" })), parent: root }),
+      async () => branches.save(Object.assign(await branches.findOneByOrFail({ name: "late" }), { parent: root })),
     ]);
   });
 

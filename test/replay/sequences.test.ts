@@ -30,7 +30,7 @@ describe("replay and sequences", () => {
 
   it("gives a fresh id after a replay into empty tables whose sequences started over, also after the very first row", async () => {
     for (const next of [2, 4]) {
-      await serials().save(next === 2 ? { name: "first" } : [{ name: "second" }, { name: "third" }]);
+      await serials().save(next === 2 ? [{ name: "first" }] : [{ name: "second" }, { name: "third" }]);
       await app.wipe();
       await app.sql("alter sequence serial_id_seq restart; alter sequence serial_number_seq restart");
       await app.log.replay();

@@ -72,10 +72,10 @@ describe("replay and what runs on writes", () => {
       create trigger always after insert on "order" for each statement execute function write_letter();
       create trigger quiet before insert on "order" for each row execute function shout();
       create trigger off before update on "order" for each row execute function shout();
-      alter table "order" disable trigger off;
-      alter table "order" enable always trigger always;
       create rule second as on delete to "order" do also insert into letter (text) values ('rule')`,
   });
+  const setTriggers = () =>
+    app.sql('alter table "order" disable trigger off; alter table "order" enable always trigger always');
   const state = () =>
     app.sql<{ name: string; state: string }>(
       `select tgname as name, tgenabled as state from pg_trigger where tgrelid = '"order"'::regclass and not tgisinternal
@@ -85,10 +85,12 @@ describe("replay and what runs on writes", () => {
   it("runs no listener, subscriber, trigger or rule, counts no version up and moves no date", async () => {
     const orders = app.dataSource.getRepository(Order);
     const [first, second] = await orders.save([{ state: "new" }, { state: "new" }]);
-    await orders.save({ ...first, state: "paid" } as Order);
+    await orders.save(Object.assign(first as Order, { state: "paid" }));
     await orders.remove(second as Order);
-    const [rows, before, events] = [await app.sql('select * from "order"'), await state(), await app.position()];
+    const [rows, events] = [await app.sql('select * from "order"'), await app.position()];
     await app.wipe();
+    await setTriggers();
+    const before = await state();
     const letters = await app.sql("select from letter");
     heard.length = 0;
     await app.log.replay();
@@ -103,6 +105,7 @@ describe("replay and what runs on writes", () => {
 
   it("puts triggers back after a replay to the past, and after one that failed", async () => {
     const orders = app.dataSource.getRepository(Order);
+    await setTriggers();
     await orders.save({ state: "new" });
     const { bookmark } = await app.moment();
     const before = await state();
