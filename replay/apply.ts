@@ -41,7 +41,7 @@ export async function apply(
       },
     );
   } catch (error) {
-    throw named(error);
+    throw constraintError(error);
   }
 }
 
@@ -100,7 +100,8 @@ function partsOf({ table, wanted, mayDelete, moves }: Prepared): Parts {
   };
 }
 
-function named(error: unknown): unknown {
+/** What a broken constraint means, by its SQLSTATE; every other error as it is. */
+export function constraintError(error: unknown): unknown {
   const { table, constraint } = error as { table?: string; constraint?: string };
   const state = stateOf(error) ?? "";
   if (error instanceof EventLogError || !state.startsWith("23")) return error;
