@@ -1,9 +1,10 @@
 import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import { numberOf, type Session } from "../src/core/session.js";
+import { quoteIdentifier } from "../src/core/sql.js";
 import { differs, sameKey, type Target } from "./difference.js";
 import { withoutTriggers } from "./triggers.js";
-import { parkUniqueValues } from "./unique-values.js";
+import { prepareHandover } from "./unique-values.js";
 
 export interface AppliedRows {
   readonly inserted: number;
@@ -14,77 +15,100 @@ export interface AppliedRows {
 /**
  * Makes live tables equal to the wanted rows and touches no other row: deletes, updates and inserts of all tables are one
  * statement, because foreign keys are checked at its end. So no order of tables is needed, and cycles are no special case.
- * Capture and the application's own triggers are off meanwhile.
+ * Capture and the application's own triggers are off meanwhile. \`clear\` runs first, under the same, and returns how many rows it deleted.
  * Throws REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS.
  */
-export async function apply(session: Session, targets: readonly Target[]): Promise<AppliedRows> {
+export async function apply(
+  session: Session,
+  targets: readonly Target[],
+  clear: () => Promise<number> = () => Promise.resolve(0),
+): Promise<AppliedRows> {
   if (targets.length === 0) return { inserted: 0, updated: 0, deleted: 0 };
   try {
     return await withoutTriggers(
       session,
       targets.map(({ table }) => table),
       async () => {
-        for (const target of targets) await parkUniqueValues(session, target);
-        const row = await session.row({ text: statementOf(targets), values: [] });
+        const cleared = await clear();
+        const prepared: Prepared[] = [];
+        for (const target of targets) prepared.push({ ...target, moves: await prepareHandover(session, target) });
+        const row = await session.row({ text: statementOf(prepared), values: [] });
         return {
           inserted: numberOf(row, "inserted"),
           updated: numberOf(row, "updated"),
-          deleted: numberOf(row, "deleted"),
+          deleted: cleared + numberOf(row, "deleted"),
         };
       },
     );
   } catch (error) {
-    throw named(error);
+    throw constraintError(error);
   }
 }
 
-function statementOf(targets: readonly Target[]): string {
-  const deletes = targets.map(
-    ({ table, wanted, mayDelete }, index) => `d${index} as (
-    delete from ${table.sqlName} l where not exists (select from ${wanted} f where ${sameKey(table, "l", "f")}) and ${mayDelete} returning 1)`,
-  );
-  const count = (prefix: string) => targets.map((_, index) => `(select count(*) from ${prefix}${index})`).join(" + ");
-  // Reading a count makes Postgres finish what it counts first: deletes give values up before updates and inserts take them.
-  const updates = targets.flatMap(({ table, wanted }, index) => {
-    const set = table.columns.filter(({ identity }) => identity !== "a").map(({ quoted }) => `${quoted} = f.${quoted}`);
-    if (set.length === 0) return [`u${index} as (select 1 where false)`];
-    return [
-      `u${index} as (
-    update ${table.sqlName} l set ${set.join(", ")} from ${wanted} f
-    where ${sameKey(table, "l", "f")} and ${differs(table, "l", "f")} and (select deleted from deleted) >= 0 returning 1)`,
-    ];
-  });
-  const inserts = targets.map(({ table, wanted }, index) => {
-    const columns = table.columns.map(({ quoted }) => quoted).join(", ");
-    return `i${index} as (
-    insert into ${table.sqlName} (${columns}) overriding system value
-    select ${columns} from ${wanted} f
-    where not exists (select from ${table.sqlName} l where ${sameKey(table, "l", "f")}) and (select updated from updated) >= 0 returning 1)`;
-  });
-  return `with ${[...deletes, `deleted as materialized (select ${count("d")} as deleted)`, ...updates, `updated as materialized (select ${count("u")} as updated)`, ...inserts].join(",\n")}
-    select (select deleted from deleted) as deleted, (select updated from updated) as updated, ${count("i")} as inserted`;
+interface Prepared extends Target {
+  /** SQL over a live row `l` and a wanted row `f`: whether the row is taken out and put back, not updated. */
+  readonly moves: string | undefined;
 }
 
-function named(error: unknown): unknown {
+function statementOf(targets: readonly Prepared[]): string {
+  const parts = targets.map((target, index) => ({ ...partsOf(target), index }));
+  const named = (name: keyof Parts, prefix: string) =>
+    parts.flatMap(({ index, [name]: part }) => (part === undefined ? [] : [`${prefix}${index} as (${part})`]));
+  const count = (...lists: (readonly string[])[]) =>
+    ["0", ...lists.flat().map((part) => `(select count(*) from ${part.slice(0, part.indexOf(" "))})`)].join(" + ");
+  const [deletes, takes, updates] = [named("delete", "d"), named("take", "t"), named("update", "u")];
+  const [puts, inserts] = [named("put", "p"), named("insert", "i")];
+  // Reading a count makes Postgres finish what it counts first: rows give values up before others take them.
+  const gone = `gone as materialized (select ${count(deletes)} as deleted, ${count(takes)} as taken)`;
+  const updated = `updated as materialized (select ${count(updates)} as updated)`;
+  return `with ${[...deletes, ...takes, gone, ...updates, updated, ...puts, ...inserts].join(",\n")}
+    select (select deleted from gone) as deleted, (select updated from updated) + ${count(puts)} as updated, ${count(inserts)} as inserted`;
+}
+
+interface Parts {
+  readonly delete: string;
+  readonly take: string | undefined;
+  readonly update: string | undefined;
+  readonly put: string | undefined;
+  readonly insert: string;
+}
+
+function partsOf({ table, wanted, mayDelete, moves }: Prepared): Parts {
+  const list = (names: readonly string[]) => names.join(", ");
+  const columns = table.columns.map(({ quoted }) => quoted);
+  const excluded = table.excludedColumns.map(quoteIdentifier);
+  const set = table.columns.filter(({ identity }) => identity !== "a").map(({ quoted }) => `${quoted} = f.${quoted}`);
+  const [same, changed] = [sameKey(table, "l", "f"), differs(table, "l", "f")];
+  const afterDeletes = "(select deleted + taken from gone) >= 0";
+  const afterUpdates = "(select updated from updated) >= 0";
+  return {
+    delete: `delete from ${table.sqlName} l where not exists (select from ${wanted} f where ${same}) and ${mayDelete} returning 1`,
+    take: moves && `delete from ${table.sqlName} l using ${wanted} f where ${same} and ${moves} returning 1`,
+    update:
+      set.length === 0
+        ? undefined
+        : `update ${table.sqlName} l set ${set.join(", ")} from ${wanted} f
+          where ${same} and ${changed} ${moves === undefined ? "" : `and not ${moves}`} and ${afterDeletes} returning 1`,
+    put:
+      moves &&
+      `insert into ${table.sqlName} (${list([...columns, ...excluded])}) overriding system value
+        select ${list([...columns.map((name) => `f.${name}`), ...excluded.map((name) => `l.${name}`)])}
+        from ${wanted} f join ${table.sqlName} l on ${same} where ${moves} and ${afterUpdates} returning 1`,
+    insert: `insert into ${table.sqlName} (${list(columns)}) overriding system value
+      select ${list(columns)} from ${wanted} f
+      where not exists (select from ${table.sqlName} l where ${same}) and ${afterUpdates} returning 1`,
+  };
+}
+
+/** What a broken constraint means, by its SQLSTATE; every other error as it is. */
+export function constraintError(error: unknown): unknown {
   const { table, constraint } = error as { table?: string; constraint?: string };
   const state = stateOf(error) ?? "";
+  if (error instanceof EventLogError || !state.startsWith("23")) return error;
   if (state === "23503" || state === "23001") {
-    return new EventLogError(
-      "REPLAY_BLOCKED_BY_REFERENCES",
-      `Rows of ${table ?? "another table"} refer to rows that the log does not have (constraint ${constraint ?? "?"}).`,
-      {
-        details: { table, constraint },
-      },
-    );
+    const message = `Rows of ${table ?? "a table"} refer to rows that would not be there (constraint ${constraint ?? "?"}).`;
+    return new EventLogError("REPLAY_BLOCKED_BY_REFERENCES", message, { details: { table, constraint } });
   }
-  if (state.startsWith("23")) {
-    return new EventLogError(
-      "REPLAY_INVALID_ROWS",
-      `The rebuilt rows break the constraint ${constraint ?? ""} of ${table ?? "a table"} (SQLSTATE ${state}).`,
-      {
-        details: { table, constraint, state },
-      },
-    );
-  }
-  return error;
+  const message = `The rebuilt rows break the constraint ${constraint ?? ""} of ${table ?? "a table"} (SQLSTATE ${state}).`;
+  return new EventLogError("REPLAY_INVALID_ROWS", message, { details: { table, constraint, state } });
 }

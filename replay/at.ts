@@ -59,11 +59,15 @@ export async function recordFold(
   const plan = await makePlan(session, dataSource, cut);
   const staged = `chronicle_staged_${label}`;
   await stageOldVersions(session, dataSource, { plan, cut, tables, staged, step: () => undefined });
-  const fold = foldQuery({ schema, cut, plan, staged: `pg_temp.${staged}`, keys }, table);
+  const fold = foldQuery(
+    { schema, cut, plan, staged: `pg_temp.${staged}`, only: sql`e.record_key = any (${keys})` },
+    table,
+  );
   return { keys, table, plan, query: sql`select * from (${fold}) f where ${raw(exists)}` };
 }
 
-function entityOf<T extends ObjectLiteral>(
+/** A folded row as TypeORM would load it. */
+export function entityOf<T extends ObjectLiteral>(
   dataSource: DataSource,
   table: FoldTable,
   row: Record<string, unknown>,

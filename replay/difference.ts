@@ -16,6 +16,8 @@ export interface Target {
   readonly wanted: string;
   /** SQL over a live row `l`: whether a row that is not wanted goes. */
   readonly mayDelete: string;
+  /** Whether kept rows change, so that they may hand values on to one another. */
+  readonly mayUpdate: boolean;
 }
 
 /** Where `a` and `b` are the same record. */
@@ -27,7 +29,7 @@ export function sameKey({ keyColumns }: FoldTable, a: string, b: string): string
  * Where two rows of the same record are not equal, byte for byte. Images are compared first, which works for every type and is
  * cheap; text decides where they differ, because some types have several images of one value.
  */
-export function differs({ columns }: FoldTable, a: string, b: string): string {
+export function differs({ columns }: Pick<FoldTable, "columns">, a: string, b: string): string {
   const row = (alias: string, cast = "") =>
     `row(${columns.map(({ quoted }) => `${alias}.${quoted}${cast}`).join(", ")})`;
   return `(${row(a)}::record *<> ${row(b)}::record and ${row(a, "::text")} is distinct from ${row(b, "::text")})`;

@@ -11,8 +11,8 @@ export interface FoldSource {
   readonly plan: Plan;
   /** The table of changes that stand in for events of old versions. */
   readonly staged: string;
-  /** Only these records. (Default: all) */
-  readonly keys?: readonly string[] | undefined;
+  /** SQL over an event `e`: only these. (Default: all) */
+  readonly only?: Statement | undefined;
 }
 
 /**
@@ -26,8 +26,8 @@ const possible = "^(([ud]*b|c)[cbu]*d?|r[ud]*)*$";
  * The events of one table up to a cut, those of old versions replaced by what their handlers made of them:
  * (record_key, position, ordinal, action, letter, data), sensitive columns in their place.
  */
-function sourceOf({ schema, cut, plan, staged, keys }: FoldSource, table: FoldTable): Statement {
-  const only = keys === undefined ? sql`` : sql`and e.record_key = any (${keys})`;
+function sourceOf({ schema, cut, plan, staged, only: wanted }: FoldSource, table: FoldTable): Statement {
+  const only = wanted === undefined ? sql`` : sql`and ${wanted}`;
   const leftOut = cut.leftOut.length === 0 ? sql`` : sql`and e.transaction_id <> all (${cut.leftOut}::xid8[])`;
   const direct = sql`
     select e.record_key, e.position, 0::bigint as ordinal, e.action, case when e.action_name = 'baseline' then 'b' else left(e.action, 1) end as letter, case when s.data is null then e.data else e.data || s.data end as data
@@ -88,20 +88,27 @@ export function foldQuery(source: FoldSource, table: FoldTable): Statement {
 }
 
 /**
- * Checks the courses of a fold that was written to a table; returns how many events were skipped because an override had
- * retired their record. Throws REPLAY_RECORD_MISSING with the event that has no record to change.
+ * Checks the courses of a fold's records and notes in a table how many events of each were skipped because an override had
+ * retired it. Throws REPLAY_RECORD_MISSING with the event that has no record to change.
  */
 export async function checkCourses(
   session: Session,
   source: FoldSource,
   table: FoldTable,
   fold: string,
-): Promise<number> {
-  const row = await session.row(sql`
-    select (select ${raw(recordKey)} from ${raw(fold)} where ${raw(course)} !~ ${possible} limit 1) as missing,
-      (select coalesce(sum(length(part[1])), 0) from ${raw(fold)}, regexp_matches(${raw(course)}, 'r([ud]+)', 'g') part where ${raw(course)} like '%r%') as skipped`);
-  if (row?.missing != null) throw await missingRecord(session, source, table, row.missing);
-  return Number(row?.skipped ?? 0);
+  skipped: string,
+  which: Statement,
+): Promise<void> {
+  const row = await session.row(
+    sql`select ${raw(recordKey)} as missing from ${raw(fold)} where ${which} and ${raw(course)} !~ ${possible} limit 1`,
+  );
+  if (row !== undefined) throw await missingRecord(session, source, table, row.missing ?? "");
+  if (source.plan.overrides.length === 0) return;
+  await session.rows(sql`
+    insert into ${raw(skipped)}
+    select ${table.tableName}, ${raw(recordKey)}, sum(length(part[1]))
+    from ${raw(fold)}, regexp_matches(${raw(course)}, 'r([ud]+)', 'g') part where ${which} and ${raw(course)} like '%r%'
+    group by ${raw(recordKey)}`);
 }
 
 async function missingRecord(

@@ -1,3 +1,4 @@
+import type { EntityManager } from "typeorm";
 import { EventLogError } from "../src/core/errors.js";
 import { type Action, actions } from "../src/core/tracked.js";
 import type { RecordedEvent } from "../src/log/event.js";
@@ -45,6 +46,15 @@ export interface Override {
 export interface ReplayHandlers {
   readonly upcasters?: readonly Upcaster[] | undefined;
   readonly overrides?: readonly Override[] | undefined;
+  /** The application's own way to empty the tables, for `replay(point, { apply: "rebuild" })`. (Default: every row is deleted) */
+  readonly clear?: ((manager: EntityManager) => Promise<void>) | undefined;
+}
+
+/** The same after it was checked. */
+export interface CheckedHandlers {
+  readonly upcasters: readonly Upcaster[];
+  readonly overrides: readonly Override[];
+  readonly clear: ReplayHandlers["clear"];
 }
 
 /** An upcaster: the data of version `from` of an entity's action to that of `from + 1`. Chained up to the current version. */
@@ -82,17 +92,20 @@ export function override<Columns = Row>(
 }
 
 /** What withEventLog was given as `replay`, checked. Throws OPTIONS_INVALID. */
-export function checkReplayOptions(
-  given: unknown,
-): Required<{ [K in keyof ReplayHandlers]: NonNullable<ReplayHandlers[K]> }> {
+export function checkReplayOptions(given: unknown): CheckedHandlers {
   const options = (given ?? {}) as Record<string, unknown>;
   if (typeof options !== "object" || Array.isArray(options))
-    throw invalid("replay", "an object { upcasters, overrides }", typeof given);
+    throw invalid("replay", "an object { upcasters, overrides, clear }", typeof given);
   for (const key of Object.keys(options))
-    if (key !== "upcasters" && key !== "overrides") throw invalid("replay", "only upcasters and overrides", key);
+    if (!["upcasters", "overrides", "clear"].includes(key))
+      throw invalid("replay", "only upcasters, overrides and clear", key);
+  const { clear } = options;
+  if (clear !== undefined && typeof clear !== "function")
+    throw invalid("replay.clear", "a function that gets a manager", typeof clear);
   return Object.freeze({
     upcasters: listOf<Upcaster>(options.upcasters, "upcaster"),
     overrides: listOf<Override>(options.overrides, "override"),
+    clear: clear as CheckedHandlers["clear"],
   });
 }
 

@@ -1,87 +1,56 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { EventLogError } from "../src/core/errors.js";
-import { numberOf, type Session, withOwnSession } from "../src/core/session.js";
-import { raw, sql } from "../src/core/sql.js";
-import { type Cut, effectivePosition, endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
-import { apply, type AppliedRows } from "./apply.js";
-import { countDifference, sameKey } from "./difference.js";
+import { type Session, withOwnSession } from "../src/core/session.js";
+import { sql } from "../src/core/sql.js";
+import { type Cut, endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import { apply } from "./apply.js";
+import { clearBy, deleteAll } from "./clear.js";
+import { sameKey, type Target } from "./difference.js";
 import { type FoldTable, foldTables } from "./fold-table.js";
-import { lockTables } from "./locks.js";
-import { makePlan, type PlannedKind } from "./plan.js";
-import { type Progress, Steps } from "./progress.js";
+import type { CheckedHandlers } from "./handlers.js";
+import { lockTables, withReplayLock } from "./locks.js";
+import { makePlan, type Plan } from "./plan.js";
+import { Steps } from "./progress.js";
+import { checkReplayCall, type ReplayOptions } from "./replay-options.js";
+import { compare, refuseUnknownRows, reportOf, type ReplayReport } from "./replay-report.js";
 import { recordDifference } from "./rewind.js";
+import { Scope } from "./scope.js";
 import { raiseSequences } from "./sequences.js";
+import { stagingSteps } from "./stage.js";
 import { catchUp, type Folded, foldToTables } from "./temporary-folds.js";
-
-export interface ReplayOptions {
-  /** What to do with live rows that the log does not know. (Default: "refuse") */
-  readonly unknownRows?: "refuse" | "keep" | "delete" | undefined;
-  /** Find out what a replay would do, and write nothing. (Default: false) */
-  readonly dryRun?: boolean | undefined;
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Stops the replay between two statements; live stays as it was. */
-  readonly signal?: AbortSignal | undefined;
-  /** How long to try for a moment without writers, in milliseconds. (Default: 30 000) */
-  readonly lockTimeoutMs?: number | undefined;
-}
-
-export interface ReplayReport {
-  /** Where the point in time came down to: the last position that is in it. */
-  readonly effectivePosition: bigint;
-  /** Events in range. */
-  readonly events: number;
-  readonly upcast: number;
-  readonly overridden: number;
-  /** Events of records whose create an override had taken over. */
-  readonly skipped: number;
-  readonly rows: AppliedRows & { readonly kept: number };
-  /** Events recorded for a replay to the past. */
-  readonly recorded: number;
-  /** Rows in which live was not what the log said, before the replay. */
-  readonly drift: number;
-  /** Entities that are recorded and never replayed. */
-  readonly auditOnly: readonly string[];
-  /** How each stored kind of event is replayed. */
-  readonly plan: readonly PlannedKind[];
-  readonly durationMs: number;
-}
+import { RowValidation } from "./validate.js";
 
 /**
  * Makes the tables what the log says, to its end or at a point in time: one transaction or nothing. No subscriber, listener or
  * trigger runs. A replay to the past is recorded as ordinary events, so the log's end is then that state.
- * Throws NOT_OWNER, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS, REPLAY_VERSION_UNHANDLED, REPLAY_UNKNOWN_ROWS,
- * REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS, REPLAY_LOCK_TIMEOUT, REPLAY_ABORTED,
- * REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS.
+ * Throws OPTIONS_INVALID, NOT_OWNER, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS, REPLAY_VERSION_UNHANDLED,
+ * REPLAY_UNKNOWN_ROWS, REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS, REPLAY_LOCK_TIMEOUT,
+ * REPLAY_ABORTED, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS, REPLAY_CROSSES_ENTITIES, REPLAY_CROSSES_TENANT.
  */
 export async function replay(
   dataSource: DataSource,
   point?: PointInTime,
   options: ReplayOptions = {},
 ): Promise<ReplayReport> {
-  check(options);
+  checkReplayCall(options);
   const started = performance.now();
-  const { schema } = attachmentOf(dataSource);
   const steps = new Steps(options.onProgress, options.signal);
-  return withOwnSession(dataSource, async (session) => {
-    const tables = await foldTables(session, dataSource);
-    await refuseOthersTables(session, tables);
-    const asked = point === undefined ? undefined : await resolvePoint(session, dataSource, point);
-    const run: Run = { schema, tables, asked, options, steps, started };
-    const ahead = await session.snapshot(() => foldAhead(session, dataSource, run));
-    if (options.dryRun) return session.snapshot(() => makeEqual(session, dataSource, run, ahead));
-    return session.transaction(async () => {
-      await lockTables(session, dataSource, tables, options.lockTimeoutMs ?? 30_000, () => steps.stopIfAborted());
-      const report = await makeEqual(session, dataSource, run, ahead);
-      steps.stopIfAborted();
-      return report;
-    });
-  });
+  const run = (gate?: Session) =>
+    withOwnSession(dataSource, (session) =>
+      steps.stoppable(dataSource, session, async () => {
+        const scope = new Scope(dataSource, await foldTables(session, dataSource), options);
+        await refuseOthersTables(session, scope.tables);
+        const asked = point === undefined ? undefined : await resolvePoint(session, dataSource, point);
+        const live = new LiveReplay(session, dataSource, { scope, asked, options, steps, started });
+        return live.run(gate);
+      }),
+    );
+  return options.dryRun ? run() : withReplayLock(dataSource, run);
 }
 
-interface Run {
-  readonly schema: string;
-  readonly tables: readonly FoldTable[];
+interface Setting {
+  readonly scope: Scope;
   readonly asked: Cut | undefined;
   readonly options: ReplayOptions;
   readonly steps: Steps;
@@ -91,136 +60,159 @@ interface Run {
 /** What was folded before any lock was taken. */
 interface Ahead {
   readonly snapshot: string;
-  /** The log's end; undefined where old versions have to be brought up under the locks. */
-  readonly end: Folded | undefined;
+  readonly end: Folded;
   /** The point asked for: nothing can be added to it any more. */
   readonly point: Folded | undefined;
 }
 
-const forFolds = "set local work_mem = '128MB'; set local jit = off";
+const forFolds = "set local work_mem = '128MB'; set local jit = off; set local row_security = off";
 
-/** Most of the work, before the locks: checks that every event has a way, and folds. */
-async function foldAhead(session: Session, dataSource: DataSource, { tables, asked, steps }: Run): Promise<Ahead> {
-  await session.run(forFolds);
-  const row = await session.row(sql`select pg_current_snapshot() as snapshot`);
-  const cut = await endOfLog(session, dataSource);
-  const plan = await makePlan(session, dataSource, cut);
-  steps.plan({ tables: tables.length, folds: asked === undefined ? 1 : 2 });
-  const point = asked && (await foldToTables(session, dataSource, { label: "point", cut: asked, plan, tables, steps }));
-  const end =
-    plan.handled === ""
-      ? await foldToTables(session, dataSource, { label: "end", cut, plan, tables, steps })
-      : undefined;
-  return { snapshot: row?.snapshot ?? "", end, point };
-}
+class LiveReplay {
+  readonly #schema: string;
+  readonly #validation: RowValidation | undefined;
 
-/** The rest: the log's end as it is now, and live made equal. */
-async function makeEqual(
-  session: Session,
-  dataSource: DataSource,
-  { schema, tables, asked, options, steps, started }: Run,
-  ahead: Ahead,
-): Promise<ReplayReport> {
-  await session.run(forFolds);
-  const end = await endOfLog(session, dataSource);
-  const plan = await makePlan(session, dataSource, end);
-  const isAhead = ahead.end !== undefined && plan.handled === "";
-  const now = isAhead
-    ? ahead.end
-    : await foldToTables(session, dataSource, { label: "now", cut: end, plan, tables, steps });
-  if (isAhead) await catchUp(session, dataSource, now, ahead.snapshot, { cut: end, plan, tables });
-  const then = ahead.point ?? now;
-  const drift = await driftOf(session, tables, now, options.unknownRows ?? "refuse");
-  const targets = tables.map((table) => ({
-    table,
-    wanted: then.of(table),
-    mayDelete: options.unknownRows === "keep" ? isKnown(table, now) : "true",
-  }));
-  const rows = options.dryRun ? await plannedRows(session, tables, then) : await apply(session, targets);
-  let recorded = 0;
-  if (asked !== undefined && !options.dryRun) {
-    for (const table of tables) {
-      recorded += await recordDifference(session, {
-        schema,
+  constructor(
+    private readonly session: Session,
+    private readonly dataSource: DataSource,
+    private readonly setting: Setting,
+  ) {
+    this.#schema = attachmentOf(dataSource).schema;
+    this.#validation = setting.options.validate ? new RowValidation(session, dataSource) : undefined;
+  }
+
+  /** Folds ahead, then locks and makes live equal; without a gate, only finds out what that would do. */
+  async run(gate: Session | undefined): Promise<ReplayReport> {
+    const { scope, options, steps } = this.setting;
+    const ahead = await this.session.snapshot(() => this.#foldAhead());
+    if (gate === undefined) return this.session.snapshot(() => this.#makeEqual(ahead));
+    return this.session.transaction(async () => {
+      await lockTables(this.session, this.dataSource, {
+        gate,
+        tables: scope.tables,
+        timeoutMs: options.lockTimeoutMs ?? 30_000,
+        stopIfAborted: () => steps.stopIfAborted(),
+      });
+      steps.next("lock the tables");
+      const report = await this.#makeEqual(ahead);
+      steps.stopIfAborted();
+      return report;
+    });
+  }
+
+  /** Most of the work, before the locks: checks that every event has a way, folds, and validates. */
+  async #foldAhead(): Promise<Ahead> {
+    const { asked, options, steps, scope } = this.setting;
+    await this.session.run(forFolds);
+    const row = await this.session.row(sql`select pg_current_snapshot() as snapshot`);
+    const cut = await endOfLog(this.session, this.dataSource);
+    const plan = await makePlan(this.session, this.dataSource, cut);
+    const tables = scope.tables.length;
+    const folds = asked === undefined ? 1 : 2;
+    steps.plan(
+      folds * tables + folds * stagingSteps(plan) + (options.validate ? tables : 0) + (options.dryRun ? 1 : 2),
+    );
+    const point = asked && (await this.#fold("point", asked, plan));
+    const end = await this.#fold("end", cut, plan);
+    await this.#validate(point ?? end);
+    return { snapshot: row?.snapshot ?? "", end, point };
+  }
+
+  /** The rest: the log's end as it is now, and live made equal. */
+  async #makeEqual(ahead: Ahead): Promise<ReplayReport> {
+    const { scope, asked, options, steps } = this.setting;
+    await this.session.run(forFolds);
+    const end = await endOfLog(this.session, this.dataSource);
+    const plan = await makePlan(this.session, this.dataSource, end);
+    const now = await this.#upToNow(ahead, end, plan);
+    const then = ahead.point ?? now;
+    const found = await compare(this.session, scope, now);
+    if ((options.unknownRows ?? "refuse") === "refuse") refuseUnknownRows(found);
+    const planned = ahead.point === undefined ? found : await compare(this.session, scope, then);
+    const targets = scope.tables.map((table, index) => ({
+      table,
+      wanted: then.of(table),
+      mayDelete: [scope.covers(table), ...(options.unknownRows === "keep" ? [isKnown(table, now)] : [])].join(" and "),
+      mayUpdate: (planned[index]?.different ?? 0) > 0,
+    }));
+    const rows = options.dryRun ? undefined : await apply(this.session, targets, () => this.#clear(targets));
+    const recorded = asked === undefined ? 0 : await this.#record(asked, now, then);
+    if (!options.dryRun) await raiseSequences(this.session, scope.tables);
+    steps.next(options.dryRun ? "compare" : "make live equal");
+    return reportOf(this.session, this.dataSource, {
+      scope,
+      cut: asked ?? end,
+      plan,
+      fold: then,
+      rows,
+      found,
+      planned,
+      recorded,
+      keepsUnknown: options.unknownRows === "keep",
+      rebuilds: options.apply === "rebuild",
+      started: this.setting.started,
+    });
+  }
+
+  async #upToNow(ahead: Ahead, cut: Cut, plan: Plan): Promise<Folded> {
+    const { scope, steps } = this.setting;
+    const isEnd = ahead.point === undefined;
+    const folding = { cut, plan, tables: scope.tables, scope, steps };
+    const validated = async (table: FoldTable, keys: readonly string[]) => {
+      if (isEnd) await this.#validation?.check(table, ahead.end.of(table), keys);
+    };
+    const caughtUp = await catchUp(this.session, this.dataSource, ahead.end, ahead.snapshot, folding, validated);
+    if (caughtUp === undefined) {
+      const anew = await this.#fold("now", cut, plan);
+      if (isEnd) await this.#validate(anew);
+      return anew;
+    }
+    this.#validation?.refuse();
+    return caughtUp;
+  }
+
+  #fold(label: string, cut: Cut, plan: Plan): Promise<Folded> {
+    const { scope, steps } = this.setting;
+    return foldToTables(this.session, this.dataSource, { label, cut, plan, tables: scope.tables, scope, steps });
+  }
+
+  async #validate(fold: Folded): Promise<void> {
+    if (this.#validation === undefined) return;
+    for (const table of this.setting.scope.tables) {
+      await this.#validation.check(table, fold.of(table));
+      this.setting.steps.next(`validate ${table.entity}`);
+    }
+    this.#validation.refuse();
+  }
+
+  async #clear(targets: readonly Target[]): Promise<number> {
+    const { options, scope } = this.setting;
+    if (options.apply !== "rebuild") return 0;
+    const { clear } = attachmentOf(this.dataSource).replay as CheckedHandlers;
+    if (clear !== undefined && scope.isWhole) return clearBy(this.session, this.dataSource, targets, clear);
+    return deleteAll(this.session, targets);
+  }
+
+  /** What a replay to the past leads away from, as ordinary events; how many. A dry run only counts them. */
+  async #record(asked: Cut, now: Folded, then: Folded): Promise<number> {
+    const { scope, options } = this.setting;
+    let recorded = 0;
+    for (const table of scope.tables) {
+      recorded += await recordDifference(this.session, {
+        schema: this.#schema,
         table,
         before: now.of(table),
         after: then.of(table),
         actionName: "rewind",
         metadata: { rewind: { position: String(asked.position), leftOut: asked.leftOut } },
+        dryRun: options.dryRun ?? false,
       });
     }
+    return recorded;
   }
-  if (!options.dryRun) await raiseSequences(session, tables);
-  const wanted = await countRows(session, tables, then);
-  const cut = asked ?? end;
-  return {
-    effectivePosition: await effectivePosition(session, schema, cut),
-    events: await countEvents(session, schema, cut),
-    upcast: then.upcast,
-    overridden: then.overridden,
-    skipped: then.skipped,
-    rows: { ...rows, kept: wanted - rows.inserted - rows.updated },
-    recorded,
-    drift,
-    auditOnly: [...new Set(plan.kinds.filter(({ handler }) => handler === "audit only").map(({ entity }) => entity))],
-    plan: plan.kinds,
-    durationMs: Math.round(performance.now() - started),
-  };
-}
-
-/** Counts the rows in which live is not what the log's end says. Throws REPLAY_UNKNOWN_ROWS unless the caller said what to do with those. */
-async function driftOf(
-  session: Session,
-  tables: readonly FoldTable[],
-  fold: Folded,
-  unknownRows: "refuse" | "keep" | "delete",
-): Promise<number> {
-  let drift = 0;
-  const unknown: { entity: string; rows: number }[] = [];
-  for (const table of tables) {
-    const { missing, unexpected, different } = await countDifference(session, table, table.sqlName, fold.of(table));
-    if (unexpected > 0) unknown.push({ entity: table.entity, rows: unexpected });
-    drift += missing + different + (unknownRows === "keep" ? 0 : unexpected);
-  }
-  if (unknown.length > 0 && unknownRows === "refuse") {
-    throw new EventLogError(
-      "REPLAY_UNKNOWN_ROWS",
-      `The log does not know ${unknown.map(({ entity, rows }) => `${rows} ${rows === 1 ? "row" : "rows"} of ${entity}`).join(", ")}.`,
-      {
-        details: { unknown },
-      },
-    );
-  }
-  return drift;
 }
 
 function isKnown(table: FoldTable, fold: Folded): string {
   return `exists (select from ${fold.of(table)} k where ${sameKey(table, "l", "k")})`;
-}
-
-async function plannedRows(session: Session, tables: readonly FoldTable[], fold: Folded): Promise<AppliedRows> {
-  const rows = { inserted: 0, updated: 0, deleted: 0 };
-  for (const table of tables) {
-    const { missing, unexpected, different } = await countDifference(session, table, table.sqlName, fold.of(table));
-    rows.inserted += missing;
-    rows.deleted += unexpected;
-    rows.updated += different;
-  }
-  return rows;
-}
-
-async function countRows(session: Session, tables: readonly FoldTable[], fold: Folded): Promise<number> {
-  let count = 0;
-  for (const table of tables)
-    count += numberOf(await session.row(sql`select count(*) as rows from ${raw(fold.of(table))}`), "rows");
-  return count;
-}
-
-async function countEvents(session: Session, schema: string, { position, leftOut }: Cut): Promise<number> {
-  const row = await session.row(
-    sql`select count(*) as events from ${raw(schema)}.event where position <= ${position} and transaction_id <> all (${leftOut}::xid8[])`,
-  );
-  return numberOf(row, "events");
 }
 
 async function refuseOthersTables(session: Session, tables: readonly FoldTable[]): Promise<void> {
@@ -229,27 +221,4 @@ async function refuseOthersTables(session: Session, tables: readonly FoldTable[]
     join pg_class c on c.oid = t.name::regclass where not pg_has_role(c.relowner, 'usage')`);
   if (rows.length > 0)
     throw new EventLogError("NOT_OWNER", `This role does not own ${rows.map(({ name }) => name).join(", ")}.`);
-}
-
-const optionKeys = ["unknownRows", "dryRun", "onProgress", "signal", "lockTimeoutMs"];
-
-function check(options: ReplayOptions): void {
-  for (const key of Object.keys(options)) {
-    if (!optionKeys.includes(key))
-      throw new EventLogError("OPTIONS_INVALID", `replay: unknown option ${key}.`, {
-        hint: `It takes ${optionKeys.join(", ")}.`,
-      });
-  }
-  if (!["refuse", "keep", "delete"].includes(options.unknownRows ?? "refuse")) {
-    throw new EventLogError(
-      "OPTIONS_INVALID",
-      `replay: expected unknownRows to be "refuse", "keep" or "delete", got: ${JSON.stringify(options.unknownRows)}.`,
-    );
-  }
-  if (options.lockTimeoutMs !== undefined && !(options.lockTimeoutMs >= 0)) {
-    throw new EventLogError(
-      "OPTIONS_INVALID",
-      `replay: expected lockTimeoutMs to be a number of milliseconds, got: ${JSON.stringify(options.lockTimeoutMs)}.`,
-    );
-  }
 }

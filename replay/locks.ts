@@ -10,55 +10,88 @@ import type { FoldTable } from "./fold-table.js";
 const gateTimeoutMs = 300;
 
 /**
+ * Runs `work` as the only replay on the log, with a session of its own in whose transaction the lock is held: it is gone with
+ * that session, whatever ends it, and works behind a transaction pooler. Throws REPLAY_IN_PROGRESS at once.
+ */
+export function withReplayLock<T>(dataSource: DataSource, work: (gate: Session) => Promise<T>): Promise<T> {
+  const { options } = attachmentOf(dataSource);
+  return withOwnSession(dataSource, (gate) =>
+    gate.transaction(async () => {
+      await gate.run("set local idle_in_transaction_session_timeout = 0");
+      const row = await gate.row(
+        sql`select pg_try_advisory_xact_lock(hashtextextended(current_database() || '.' || ${options.schema} || '.replay', 0)) as locked`,
+      );
+      if (row?.locked !== "t") throw new EventLogError("REPLAY_IN_PROGRESS", "Another replay is running on this log.");
+      return work(gate);
+    }),
+  );
+}
+
+/**
  * Locks the tables against writers, in the transaction that is open on `session`, without ever making a writer fail or
- * deadlock: through the gate, where a session that holds nothing else waits until no tracked transaction is open, then the
- * tables at once or not at all. Readers go on.
- * Throws REPLAY_IN_PROGRESS at once, REPLAY_LOCK_TIMEOUT in the end.
+ * deadlock: through the gate, where a session that holds no lock that a writer wants waits until no tracked transaction is open,
+ * then the tables at once or not at all. Readers go on. Tables that foreign keys tie to them are locked too, so that nothing that
+ * replay does ever waits for a row.
+ * Throws REPLAY_LOCK_TIMEOUT in the end.
  */
 export async function lockTables(
   session: Session,
   dataSource: DataSource,
-  tables: readonly FoldTable[],
-  timeoutMs: number,
-  aborted: () => void,
+  { gate, tables, timeoutMs, stopIfAborted }: LockOptions,
 ): Promise<void> {
-  const { schema, options } = attachmentOf(dataSource);
-  const first = await session.row(
-    sql`select pg_try_advisory_xact_lock(hashtextextended(current_database() || '.' || ${options.schema} || '.replay', 0)) as locked`,
-  );
-  if (first?.locked !== "t") throw new EventLogError("REPLAY_IN_PROGRESS", "Another replay is running on this log.");
+  const { schema } = attachmentOf(dataSource);
   const keys = await session.row(sql`select lock_arguments as arguments from ${raw(schema)}.installation`);
+  const names = [...tables.map(({ sqlName }) => sqlName), ...(await tiedTables(session, tables))];
   const deadline = Date.now() + timeoutMs;
-  await withOwnSession(dataSource, async (gate) => {
-    for (let pause = 20; ; pause = Math.min(pause * 2, 400)) {
-      aborted();
-      if (await tryAll(session, gate, schema, tables, keys?.arguments ?? "0")) return;
-      if (Date.now() + pause > deadline) {
-        throw new EventLogError(
-          "REPLAY_LOCK_TIMEOUT",
-          `The tables were never free of writers for a moment in ${timeoutMs} ms.`,
-        );
-      }
-      await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
+  for (let pause = 20; ; pause = Math.min(pause * 2, 400)) {
+    stopIfAborted();
+    if (await tryAll(session, gate, schema, names, keys?.arguments ?? "0")) return;
+    if (Date.now() + pause > deadline) {
+      throw new EventLogError(
+        "REPLAY_LOCK_TIMEOUT",
+        `The tables were never free of writers for a moment in ${timeoutMs} ms.`,
+      );
     }
-  });
+    await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
+  }
+}
+
+interface LockOptions {
+  readonly gate: Session;
+  readonly tables: readonly FoldTable[];
+  readonly timeoutMs: number;
+  readonly stopIfAborted: () => void;
+}
+
+/** Other tables whose rows refer to the tables', at any remove, or that the tables' rows refer to. */
+async function tiedTables(session: Session, tables: readonly FoldTable[]): Promise<string[]> {
+  const rows = await session.rows(sql`
+    with recursive own as (
+      select name::regclass::oid as oid from unnest(${tables.map(({ sqlName }) => sqlName)}::text[]) as t (name)
+    ),
+    referring (oid) as (
+      select oid from own
+      union
+      select c.conrelid from referring r join pg_constraint c on c.contype = 'f' and c.confrelid = r.oid
+    )
+    select t.oid::regclass as name
+    from (select oid from referring union select c.confrelid from own o join pg_constraint c on c.contype = 'f' and c.conrelid = o.oid) t
+    where t.oid not in (select oid from own) and has_table_privilege(t.oid, 'update')`);
+  return rows.map(({ name }) => name ?? "");
 }
 
 async function tryAll(
   session: Session,
   gate: Session,
   schema: string,
-  tables: readonly FoldTable[],
+  names: readonly string[],
   keys: string,
 ): Promise<boolean> {
   await session.run("savepoint locks");
+  await gate.run("savepoint gate");
   try {
-    await gate.run(
-      `start transaction; set local lock_timeout = ${gateTimeoutMs}; lock table ${schema}.gate in access exclusive mode`,
-    );
-    await session.run(
-      `lock table ${tables.map(({ sqlName }) => sqlName).join(", ")} in share row exclusive mode nowait`,
-    );
+    await gate.run(`set local lock_timeout = ${gateTimeoutMs}; lock table ${schema}.gate in access exclusive mode`);
+    await session.run(`lock table ${names.join(", ")} in share row exclusive mode nowait`);
     const row = await session.row({ text: `select pg_try_advisory_xact_lock(${keys}) as locked`, values: [] });
     if (row?.locked === "t") {
       await session.run("release savepoint locks");
@@ -67,8 +100,8 @@ async function tryAll(
   } catch (error) {
     if (stateOf(error) !== "55P03") throw error;
   } finally {
-    await gate.run("rollback");
+    await gate.run("rollback to savepoint gate; release savepoint gate");
   }
-  await session.run("rollback to savepoint locks");
+  await session.run("rollback to savepoint locks; release savepoint locks");
   return false;
 }

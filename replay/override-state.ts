@@ -3,12 +3,14 @@ import { attachmentOf } from "../src/core/attachment.js";
 import { EventLogError } from "../src/core/errors.js";
 import type { Session } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
+import type { Action } from "../src/core/tracked.js";
 import type { RecordedEvent } from "../src/log/event.js";
 import { idColumns, recordKeys, type RecordId } from "../src/log/record-id.js";
 import { type EntityReference, trackedTableOf } from "../src/log/tracked-tables.js";
 import type { FoldTable } from "./fold-table.js";
 import type { ReplayState, Row } from "./handlers.js";
 import type { Plan } from "./plan.js";
+import type { Scope } from "./scope.js";
 import { imageOf, type StagedChanges } from "./staged-changes.js";
 
 /** How many records are kept: memory stays flat in a log of any size. */
@@ -36,30 +38,28 @@ export class OverrideState {
       readonly plan: Plan;
       readonly changes: StagedChanges;
       readonly tables: readonly FoldTable[];
+      readonly scope?: Scope | undefined;
     },
   ) {}
 
-  /** The state as of an event. An overridden create retires its record, unless the handler creates it. */
+  /** The state as of an event on a table of its own. An overridden create retires its record, unless the handler creates it. */
   at(event: RecordedEvent, own: FoldTable | undefined): ReplayState {
     const { position } = event;
     this.#open = position;
     if (event.action === "create" && own !== undefined) {
-      this.replay.changes.add({ table: own, id: event.recordId, position, action: "retire", data: {} });
+      const { tenant } = event;
+      this.replay.changes.add({ table: own, id: event.recordId, position, action: "retire", data: {}, tenant });
     }
+    const write = async (action: Action, entity: EntityReference, id: RecordId, changes: Row) => {
+      const table = this.#table(position, entity);
+      this.replay.scope?.refuseCrossing(own, table, position);
+      const blank = action === "create" ? table.columns.map(({ name }) => [name, null]) : [];
+      await this.#write(event, table, action, idColumns(table, id), { ...Object.fromEntries(blank), ...changes });
+    };
     return {
-      create: async (entity, row) => {
-        const table = this.#table(position, entity);
-        const whole = { ...Object.fromEntries(table.columns.map(({ name }) => [name, null])), ...row };
-        await this.#write(table, position, "create", idColumns(table, row), whole);
-      },
-      update: async (entity, id, changes) => {
-        const table = this.#table(position, entity);
-        await this.#write(table, position, "update", idColumns(table, id), changes);
-      },
-      destroy: async (entity, id) => {
-        const table = this.#table(position, entity);
-        await this.#write(table, position, "destroy", idColumns(table, id), {});
-      },
+      create: (entity, row) => write("create", entity, row, row),
+      update: (entity, id, changes) => write("update", entity, id, changes),
+      destroy: (entity, id) => write("destroy", entity, id, {}),
       find: async (entity, id) => this.#find(this.#table(position, entity), position, id),
     };
   }
@@ -79,14 +79,14 @@ export class OverrideState {
   }
 
   async #write(
+    { position, tenant }: RecordedEvent,
     table: FoldTable,
-    position: bigint,
-    action: "create" | "update" | "destroy",
+    action: Action,
     id: Row,
     data: Row,
   ): Promise<void> {
     const known = this.#known.get(await this.#key(table, id));
-    this.replay.changes.add({ table, id, position, action, data });
+    this.replay.changes.add({ table, id, position, action, data, tenant });
     // One that was not asked for at this event is brought up to date when it is next asked for.
     if (known?.position === position)
       known.row = action === "destroy" ? null : { ...(action === "update" ? known.row : {}), ...imageOf(table, data) };

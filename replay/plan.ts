@@ -6,7 +6,7 @@ import { quoteLiteral, raw, sql } from "../src/core/sql.js";
 import type { Action } from "../src/core/tracked.js";
 import type { Cut } from "../src/log/point-in-time.js";
 import { type EntityReference, trackedNameOf, trackedTables } from "../src/log/tracked-tables.js";
-import type { checkReplayOptions, Override, Upcaster } from "./handlers.js";
+import type { CheckedHandlers, Override, Upcaster } from "./handlers.js";
 
 /** How the events of one kind are replayed. */
 export interface PlannedKind {
@@ -29,8 +29,6 @@ export interface Plan {
 }
 
 export type NamedHandler<T> = T & { readonly name: string };
-
-type Handlers = ReturnType<typeof checkReplayOptions>;
 
 /**
  * How each stored kind of event is replayed up to a cut; nothing is written before every one has a way.
@@ -114,7 +112,7 @@ function wayOf(
 }
 
 function handlersOf(dataSource: DataSource, { replay }: Attachment) {
-  const { overrides, upcasters } = replay as Handlers;
+  const { overrides, upcasters } = replay as CheckedHandlers;
   const named = <T extends { entity: EntityReference }>(handler: T): NamedHandler<T> => ({
     ...handler,
     name: typeof handler.entity === "string" ? handler.entity : trackedNameOf(dataSource, handler.entity),

@@ -1,15 +1,19 @@
+import type { DataSource } from "typeorm";
+import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
+import { type Session, withPooledSession } from "../src/core/session.js";
+import { sql } from "../src/core/sql.js";
 
 export interface Progress {
-  /** What is being done, for people. */
+  /** What was done, for people. */
   readonly step: string;
   /** Steps done. */
   readonly done: number;
-  /** Steps in all; known from the start. */
+  /** Steps in all; known from the first one on. */
   readonly total: number;
 }
 
-/** Tells progress and stops between steps when the caller aborts. */
+/** Tells progress and stops when the caller aborts. */
 export class Steps {
   #done = 0;
   #total = 0;
@@ -19,9 +23,9 @@ export class Steps {
     private readonly signal: AbortSignal | undefined,
   ) {}
 
-  /** A step per table and fold, and one to make live equal. */
-  plan({ tables, folds }: { tables: number; folds: number }): void {
-    this.#total = tables * folds + 1;
+  /** How many steps there will be. */
+  plan(total: number): void {
+    this.#total = total;
   }
 
   next(step: string): void {
@@ -32,6 +36,31 @@ export class Steps {
 
   /** Throws REPLAY_ABORTED once the signal was given. */
   stopIfAborted(): void {
-    if (this.signal?.aborted) throw new EventLogError("REPLAY_ABORTED", "The replay was aborted.");
+    if (this.signal?.aborted) throw aborted();
   }
+
+  /** Runs `work` on the session; when the signal is given, the statement that runs is cancelled. Throws REPLAY_ABORTED. */
+  async stoppable<T>(dataSource: DataSource, session: Session, work: () => Promise<T>): Promise<T> {
+    const { signal } = this;
+    if (signal === undefined) return work();
+    this.stopIfAborted();
+    const pid = Number((await session.row(sql`select pg_backend_pid() as pid`))?.pid);
+    const cancel = () =>
+      void withPooledSession(dataSource, (other) => other.rows(sql`select pg_cancel_backend(${pid}::integer)`)).catch(
+        () => undefined, // it stops before the next statement then
+      );
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      return await work();
+    } catch (error) {
+      if (signal.aborted && stateOf(error) === "57014") throw aborted(error);
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+  }
+}
+
+function aborted(cause?: unknown): EventLogError {
+  return new EventLogError("REPLAY_ABORTED", "The replay was aborted.", { cause });
 }

@@ -1,7 +1,7 @@
 import { sendableContext } from "../src/core/request-context.js";
 import { numberOf, type Session } from "../src/core/session.js";
 import { quoteIdentifier, raw, sql } from "../src/core/sql.js";
-import { differs, sameKey } from "./difference.js";
+import { countDifference, differs, sameKey } from "./difference.js";
 import { foldOnly } from "./fold.js";
 import type { FoldTable } from "./fold-table.js";
 
@@ -10,7 +10,7 @@ const batch = 1_000;
 
 /**
  * Records what leads from one fold to another as ordinary events, so that the log stays linear and its end is the new state.
- * Who and why come from the request context that is open, with `metadata` on top. Returns how many events it wrote.
+ * Who and why come from the request context that is open, with `metadata` on top. Returns how many events it wrote; a dry run only counts them.
  */
 export async function recordDifference(
   session: Session,
@@ -21,6 +21,7 @@ export async function recordDifference(
     after,
     actionName,
     metadata,
+    dryRun = false,
   }: {
     schema: string;
     table: FoldTable;
@@ -28,8 +29,13 @@ export async function recordDifference(
     after: string;
     actionName: string;
     metadata: Record<string, unknown>;
+    dryRun?: boolean;
   },
 ): Promise<number> {
+  if (dryRun) {
+    const { missing, unexpected, different } = await countDifference(session, table, before, after);
+    return missing + unexpected + different;
+  }
   const key = raw(quoteIdentifier(table.keyColumns[0] ?? ""));
   const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
   const context = JSON.stringify({ ...open, actionName: undefined, metadata: { ...open.metadata, ...metadata } });

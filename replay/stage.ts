@@ -10,14 +10,39 @@ import type { FoldTable } from "./fold-table.js";
 import type { Row } from "./handlers.js";
 import { OverrideState } from "./override-state.js";
 import { overrideOf, type Plan } from "./plan.js";
+import type { Scope } from "./scope.js";
 import { StagedChanges } from "./staged-changes.js";
 
 export interface StageReport {
   readonly upcast: number;
   readonly overridden: number;
+  /** The position of the last event that a handler took, 0 where none did. */
+  readonly last: bigint;
+}
+
+export interface Staging {
+  readonly plan: Plan;
+  readonly cut: Cut;
+  /** Every table that an override may write. */
+  readonly tables: readonly FoldTable[];
+  /** What the temporary table is called. */
+  readonly staged: string;
+  /** How long it is kept. (Default: "transaction") */
+  readonly lasts?: "transaction" | "session" | undefined;
+  readonly scope?: Scope | undefined;
+  /** What was staged already, in the same session: only later events are. */
+  readonly since?: StageReport | undefined;
+  /** Called after each page of events. */
+  readonly step: (events: number) => void;
 }
 
 const page = 1_000;
+
+/** In how many steps the events are staged. */
+export function stagingSteps({ kinds }: Plan): number {
+  const handled = kinds.filter(({ handler }) => handler === "upcast" || handler === "override");
+  return Math.ceil(handled.reduce((sum, { events }) => sum + events, 0) / page);
+}
 
 /**
  * Brings the events of old versions to today's shape: in position order through upcasters and overrides, into a temporary
@@ -27,59 +52,40 @@ const page = 1_000;
 export async function stageOldVersions(
   session: Session,
   dataSource: DataSource,
-  {
-    plan,
-    cut,
-    tables,
-    staged,
-    step,
-  }: { plan: Plan; cut: Cut; tables: readonly FoldTable[]; staged: string; step: (events: number) => void },
+  { plan, cut, tables, staged, lasts = "transaction", scope, since, step }: Staging,
 ): Promise<StageReport> {
-  if (plan.handled === "") return { upcast: 0, overridden: 0 };
+  const report = { upcast: 0, overridden: 0, last: 0n, ...since };
+  if (plan.handled === "") return report;
   const { schema } = attachmentOf(dataSource);
   const changes = new StagedChanges(session, schema, staged);
-  await changes.prepare();
-  const state = new OverrideState(session, dataSource, { plan, changes, tables });
-  const report = { upcast: 0, overridden: 0 };
+  if (since === undefined) await changes.prepare(lasts);
+  const state = new OverrideState(session, dataSource, { plan, changes, tables, scope });
   const columns = eventColumns(schema, {
     data: "(e.data || coalesce(s.data, '{}'))",
     previous: "(e.previous || coalesce(s.previous, '{}'))",
   });
-  let last = 0n;
   for (;;) {
     const rows = await session.rows(sql`
-      select ${columns} from ${eventSource(schema)} left join ${raw(schema)}.event_sensitive s on s.position = e.position
-      where e.position > ${last} and e.position <= ${cut.position} and e.transaction_id <> all (${cut.leftOut}::xid8[]) and (${raw(plan.handled)})
+      select ${columns}, t.table_name from ${eventSource(schema)} left join ${raw(schema)}.event_sensitive s on s.position = e.position
+      where e.position > ${report.last} and e.position <= ${cut.position} and e.transaction_id <> all (${cut.leftOut}::xid8[]) and (${raw(plan.handled)})
       order by e.position limit ${page}`);
     for (const row of rows) {
       const event = eventOf<Row>(row);
-      last = event.position;
+      report.last = event.position;
+      const own = tables.find(({ tableName }) => tableName === row.table_name);
       const kind = { ...event, entity: nameToday(dataSource, event.entity, plan) };
       const handler = overrideOf(plan, kind);
-      if (handler === undefined) {
-        const table = tableOf(dataSource, tables, kind.entity);
-        changes.add({
-          table,
-          id: event.recordId,
-          position: event.position,
-          action: event.action,
-          data: upcastData(event, kind.entity, plan),
-        });
-        report.upcast++;
-      } else {
-        await runOverride(event, state, async () =>
-          handler.handler(
-            event,
-            state.at(
-              event,
-              tables.find((table) => table.entity === kind.entity),
-            ),
-          ),
-        );
+      if (handler !== undefined) {
+        await runOverride(event, state, async () => handler.handler(event, state.at(event, own)));
         report.overridden++;
+      } else if (own !== undefined) {
+        const { recordId: id, position, action, tenant } = event;
+        changes.add({ table: own, id, position, action, data: upcastData(event, kind.entity, plan), tenant });
+        if (changes.isFull) await changes.flush();
+        report.upcast++;
       }
     }
-    step(rows.length);
+    if (rows.length > 0) step(rows.length);
     if (rows.length < page) break;
   }
   await changes.flush();
@@ -112,13 +118,6 @@ function nameToday(dataSource: DataSource, stored: string, plan: Plan): string {
   } catch {
     return stored; // the class is gone: only an override by its stored name can take it
   }
-}
-
-function tableOf(dataSource: DataSource, tables: readonly FoldTable[], entity: string): FoldTable {
-  const { tableName } = trackedTableOf(dataSource, entity);
-  const table = tables.find((candidate) => candidate.tableName === tableName);
-  if (table === undefined) throw new EventLogError("NOT_TRACKED", `${entity} is not replayed.`);
-  return table;
 }
 
 function upcastData(event: RecordedEvent<Row>, entity: string, { upcasters, current }: Plan): Row {

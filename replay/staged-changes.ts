@@ -13,6 +13,8 @@ export interface StagedChange {
   /** "retire": an override took the record's create over; what follows for it is skipped until the next create. */
   readonly action: Action | "retire";
   readonly data: Row;
+  /** Of the event that it comes from. */
+  readonly tenant: string | null;
 }
 
 const batch = 1_000;
@@ -28,6 +30,8 @@ export class StagedChanges {
     ordinal: number;
     action: string;
     data: Row;
+    tenant: unknown;
+    source_tenant: string | null;
   }[] = [];
   #position = 0n;
   #ordinal = 0;
@@ -39,15 +43,17 @@ export class StagedChanges {
     readonly table: string,
   ) {}
 
-  async prepare(): Promise<void> {
+  /** "transaction": gone when it ends; "session": kept until then. */
+  async prepare(lasts: "transaction" | "session"): Promise<void> {
     await this.session.run(`
-      create temporary table ${this.table} (table_name text collate "C" not null, record_key text collate "C" not null, position bigint not null,
-        ordinal bigint not null, action text not null, data jsonb not null) on commit drop;
+      create temporary table ${this.table} (table_name text collate "C" not null, record_key text collate "C" not null, record_id jsonb not null,
+        position bigint not null, ordinal bigint not null, action text not null, data jsonb not null, tenant text, source_tenant text)
+        ${lasts === "transaction" ? "on commit drop" : ""};
       create index on ${this.table} (table_name, record_key, position)`);
   }
 
   /** Throws UNKNOWN_COLUMN for a key that is no column: Postgres would drop it silently. */
-  add({ table, id, position, action, data }: StagedChange): void {
+  add({ table, id, position, action, data, tenant }: StagedChange): void {
     for (const name of Object.keys(data)) {
       if (!table.columns.some((column) => column.name === name) && !isKnown(table, name)) {
         throw new EventLogError(
@@ -70,6 +76,8 @@ export class StagedChanges {
       ordinal: this.#ordinal,
       action,
       data: imageOf(table, data),
+      tenant: (table.tenantColumn !== null && data[table.tenantColumn]) || tenant,
+      source_tenant: tenant,
     });
   }
 
@@ -81,9 +89,9 @@ export class StagedChanges {
     if (this.#waiting.length === 0) return;
     const changes = JSON.stringify(this.#waiting.splice(0));
     await this.session.rows(sql`
-      insert into ${raw(this.table)} (table_name, record_key, position, ordinal, action, data)
-      select c.table_name, ${raw(this.schema)}.record_key_of(c.sql_name::regclass, c.id, c.key_columns), c.position, c.ordinal, c.action, c.data
-      from jsonb_to_recordset(${changes}::jsonb) as c (table_name text, sql_name text, key_columns text[], id jsonb, position bigint, ordinal bigint, action text, data jsonb)`);
+      insert into ${raw(this.table)} 
+      select c.table_name, ${raw(this.schema)}.record_key_of(c.sql_name::regclass, c.id, c.key_columns), c.id, c.position, c.ordinal, c.action, c.data, c.tenant, c.source_tenant
+      from jsonb_to_recordset(${changes}::jsonb) as c (table_name text, sql_name text, key_columns text[], id jsonb, position bigint, ordinal bigint, action text, data jsonb, tenant text, source_tenant text)`);
   }
 }
 

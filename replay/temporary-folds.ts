@@ -1,19 +1,19 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
-import type { Session } from "../src/core/session.js";
-import { quoteIdentifier, raw, sql } from "../src/core/sql.js";
+import { numberOf, positionOf, type Session } from "../src/core/session.js";
+import { join, quoteIdentifier, raw, sql, type Statement } from "../src/core/sql.js";
 import type { Cut } from "../src/log/point-in-time.js";
 import { checkCourses, exists, foldQuery, type FoldSource, recordKey } from "./fold.js";
 import type { FoldTable } from "./fold-table.js";
 import type { Plan } from "./plan.js";
 import type { Steps } from "./progress.js";
-import { stageOldVersions } from "./stage.js";
+import type { Scope } from "./scope.js";
+import { stageOldVersions, type StageReport } from "./stage.js";
 
 /** The folds of all tables at one cut, in temporary tables of the session; they go when the session ends. */
 export interface Folded {
-  readonly upcast: number;
-  readonly overridden: number;
-  readonly skipped: number;
+  readonly label: string;
+  readonly staged: StageReport;
   /** The relation that holds a table's rows. */
   of(table: FoldTable): string;
 }
@@ -23,65 +23,119 @@ interface Folding {
   readonly cut: Cut;
   readonly plan: Plan;
   readonly tables: readonly FoldTable[];
+  /** Fold only what lies in it; overrides may still read every table. (Default: all of the tables) */
+  readonly scope?: Scope | undefined;
   readonly steps: Steps;
 }
 
 /**
  * Folds every table up to a cut. All work is done in the database, under the label's own temporary tables.
- * Throws REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN.
+ * Throws REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, and what a scope refuses.
  */
 export async function foldToTables(session: Session, dataSource: DataSource, folding: Folding): Promise<Folded> {
-  const { label, cut, plan, tables, steps } = folding;
-  const staged = `chronicle_staged_${label}`;
-  const report = await stageOldVersions(session, dataSource, {
-    plan,
-    cut,
-    tables,
-    staged,
-    step: () => steps.stopIfAborted(),
-  });
-  const source = { schema: attachmentOf(dataSource).schema, cut, plan, staged: `pg_temp.${staged}` };
+  const { label, tables, scope, steps } = folding;
+  const staged = await stageOldVersions(session, dataSource, staging(folding));
+  await scope?.findRecords(session, folding.plan.handled === "" ? undefined : stagedOf(folding));
   const names = new Map(tables.map((table, index) => [table.tableName, `pg_temp.chronicle_${label}_${index}`]));
   const of = (table: FoldTable) => names.get(table.tableName) ?? "";
-  let skipped = 0;
+  await session.run(`create temporary table ${skippedOf(label)} (table_name text, record_key text, events bigint)`);
   for (const table of tables) {
+    const source = sourceOf(dataSource, folding, scope?.only(table));
     await session.rows(sql`create temporary table ${raw(of(table))} as ${foldQuery(source, table)}`);
-    skipped += await keepExisting(session, source, table, of(table));
+    await keepExisting(session, source, table, { of, label });
     await session.run(`analyze ${of(table)} (${table.keyColumns.map(quoteIdentifier).join(", ")})`);
     steps.next(`fold ${table.entity}`);
   }
-  return { ...report, skipped, of };
+  return { label, staged, of };
+}
+
+/** How many events were skipped because an override had retired their record. */
+export async function countSkipped(session: Session, { label }: Folded): Promise<number> {
+  return numberOf(await session.row(sql`select sum(events) as events from ${raw(skippedOf(label))}`), "events");
 }
 
 /**
- * Brings a fold that was made in an earlier snapshot up to the end of the log: only records with events that the snapshot did
- * not see are folded anew. For logs where no event needs a handler.
+ * Brings a fold that was made in an earlier snapshot up to the end of the log: only events that the snapshot did not see are
+ * staged, and only records that they touch are folded anew. `onRecords` gets those of each table.
+ * Returns undefined where that is not possible: a handler may have read a record before an event of it that came to light since.
  */
 export async function catchUp(
   session: Session,
   dataSource: DataSource,
   fold: Folded,
   snapshot: string,
-  { cut, plan, tables }: Omit<Folding, "label" | "steps">,
-): Promise<void> {
+  folding: Omit<Folding, "label">,
+  onRecords: (table: FoldTable, keys: readonly string[]) => Promise<void>,
+): Promise<Folded | undefined> {
   const { schema } = attachmentOf(dataSource);
+  const { tables, scope, plan } = folding;
+  const { label } = fold;
+  const unseen = sql`e.transaction_id::text::bigint >= pg_snapshot_xmin(${snapshot}::pg_snapshot)::text::bigint
+    and not pg_visible_in_snapshot(e.transaction_id, ${snapshot}::pg_snapshot)`;
+  const { last } = fold.staged;
+  const first = await session.row(sql`select min(position) as position from ${raw(schema)}.event e where ${unseen}`);
+  if (first?.position == null) return fold;
+  if (positionOf(first, "position") < last) return undefined;
+  const wasStaged = last > 0n;
+  const staged = await stageOldVersions(session, dataSource, {
+    ...staging({ ...folding, label }),
+    since: wasStaged ? fold.staged : undefined,
+  });
+  const relation = plan.handled === "" ? undefined : stagedOf({ label });
+  await scope?.findRecords(session, relation);
   for (const table of tables) {
     const rows = await session.rows(sql`
-      select distinct record_key as key from ${raw(schema)}.event
-      where transaction_id::text::bigint >= pg_snapshot_xmin(${snapshot}::pg_snapshot)::text::bigint
-      and not pg_visible_in_snapshot(transaction_id, ${snapshot}::pg_snapshot)
-      and table_name = any (${raw(schema)}.table_names(${table.tableName}))`);
+      select e.record_key as key from ${raw(schema)}.event e where ${unseen} and e.table_name = any (${raw(schema)}.table_names(${table.tableName}))
+      ${relation === undefined ? sql`` : sql`union select record_key from ${raw(relation)} where table_name = ${table.tableName} and position > ${last}`}`);
     if (rows.length === 0) continue;
-    const source: FoldSource = { schema, cut, plan, staged: "", keys: rows.map(({ key }) => key ?? "") };
-    await session.rows(sql`delete from ${raw(fold.of(table))} where ${raw(recordKey)} = any (${source.keys})`);
+    const keys = [...new Set(rows.map(({ key }) => key ?? ""))];
+    const only = [sql`e.record_key = any (${keys})`, scope?.only(table)].filter((part) => part !== undefined);
+    const source = sourceOf(dataSource, { ...folding, label }, join(only, " and "));
+    await session.rows(sql`delete from ${raw(fold.of(table))} where ${raw(recordKey)} = any (${keys})`);
+    await session.rows(
+      sql`delete from ${raw(skippedOf(label))} where table_name = ${table.tableName} and record_key = any (${keys})`,
+    );
     await session.rows(sql`insert into ${raw(fold.of(table))} ${foldQuery(source, table)}`);
-    await keepExisting(session, source, table, fold.of(table));
+    await keepExisting(session, source, table, fold, keys);
+    await onRecords(table, keys);
   }
+  return { ...fold, staged };
 }
 
-/** Leaves the records that are alive; returns how many events were skipped. */
-async function keepExisting(session: Session, source: FoldSource, table: FoldTable, fold: string): Promise<number> {
-  const skipped = await checkCourses(session, source, table, fold);
-  await session.run(`delete from ${fold} where not (${exists})`);
-  return skipped;
+function staging({ label, plan, cut, tables, scope, steps }: Folding) {
+  return {
+    plan,
+    cut,
+    tables: scope?.every ?? tables,
+    staged: `chronicle_staged_${label}`,
+    lasts: "session" as const,
+    scope,
+    step: () => steps.next("old versions"),
+  };
+}
+
+function stagedOf({ label }: { label: string }): string {
+  return `pg_temp.chronicle_staged_${label}`;
+}
+
+function skippedOf(label: string): string {
+  return `pg_temp.chronicle_skipped_${label}`;
+}
+
+function sourceOf(dataSource: DataSource, { cut, plan, label }: Folding, only: Statement | undefined): FoldSource {
+  return { schema: attachmentOf(dataSource).schema, cut, plan, staged: stagedOf({ label }), only };
+}
+
+/** Leaves the records that are alive, of all or of some that were folded anew, and notes what was skipped of the others. */
+async function keepExisting(
+  session: Session,
+  source: FoldSource,
+  table: FoldTable,
+  fold: Pick<Folded, "of" | "label">,
+  keys?: readonly string[],
+): Promise<void> {
+  const relation = fold.of(table);
+  const which = keys === undefined ? sql`true` : sql`${raw(recordKey)} = any (${keys})`;
+  await checkCourses(session, source, table, relation, skippedOf(fold.label), which);
+  await session.run(`delete from ${relation} where not (${exists})`);
 }

@@ -1,7 +1,10 @@
 import type { DataSource, EntitySchema, ObjectLiteral, ObjectType } from "typeorm";
 import { at, type AtOptions } from "../replay/at.js";
 import { type Change, changes } from "../replay/changes.js";
-import { replay, type ReplayOptions, type ReplayReport } from "../replay/live.js";
+import { replay } from "../replay/live.js";
+import type { ReplayOptions } from "../replay/replay-options.js";
+import type { ReplayReport } from "../replay/replay-report.js";
+import { revert } from "../replay/revert.js";
 import { verify, type VerifyOptions, type VerifyReport } from "../replay/verify.js";
 import { attachmentOf } from "./core/attachment.js";
 import { baseline, type BaselineOptions } from "./install/baseline.js";
@@ -49,6 +52,12 @@ export interface EventLog {
   bookmark(name: string): Promise<Bookmark>;
   /** Makes the tables what the log says, to its end or at a point in time. */
   replay(point?: PointInTime, options?: ReplayOptions): Promise<ReplayReport>;
+  /** Brings one record back to what it was, as a new event, which it returns; null where nothing differs. */
+  revert<Row = Record<string, unknown>>(
+    entity: EntityReference,
+    id: RecordId,
+    point: PointInTime,
+  ): Promise<RecordedEvent<Row> | null>;
   /** Compares the tables with what the log says; changes nothing. */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /** Records every row that the log does not know yet. */
@@ -77,6 +86,7 @@ function logOf(dataSource: DataSource): EventLog {
       at(dataSource, entity, id, point, options)) as EventLog["at"],
     bookmark: (name) => bookmark(dataSource, name),
     replay: (point, options) => replay(dataSource, point, options),
+    revert: (entity, id, point) => revert(dataSource, entity, id, point),
     verify: (options) => verify(dataSource, options),
     baseline: (options) => baseline(dataSource, options),
   });

@@ -15,9 +15,11 @@ export type {
   Upcast,
   Upcaster,
 } from "../replay/handlers.js";
-export type { ReplayOptions, ReplayReport } from "../replay/live.js";
+
 export type { PlannedKind } from "../replay/plan.js";
 export type { Progress } from "../replay/progress.js";
+export type { ReplayOptions } from "../replay/replay-options.js";
+export type { ReplayReport } from "../replay/replay-report.js";
 export type { Difference, VerifyOptions, VerifyReport } from "../replay/verify.js";
 export { EventLogError, errorCodes } from "./core/errors.js";
 export type { EventLogErrorCode } from "./core/errors.js";

@@ -30,6 +30,7 @@ const hints = {
   REPLAY_OVERRIDE_FAILED: "Correct the override; the tables are as they were.",
   REPLAY_UNKNOWN_ROWS: 'Run `baseline()` first, or pass `unknownRows: "keep"` or `"delete"`.',
   REPLAY_BLOCKED_BY_REFERENCES: "Remove or move the rows of the untracked tables named in the message first.",
+  REPLAY_CROSSES_ENTITIES: "Replay both entities, or leave `entities` out.",
   REPLAY_CROSSES_TENANT: "Replay without `tenant`, or keep overrides inside one tenant.",
   REPLAY_INVALID_ROWS: "Correct the upcaster or override that makes these rows.",
   POINT_IN_TIME_UNKNOWN: "Pass a Date, an ISO 8601 string with an offset, a bigint position or { bookmark: name }.",

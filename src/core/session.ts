@@ -1,4 +1,4 @@
-import type { DataSource } from "typeorm";
+import type { DataSource, EntityManager } from "typeorm";
 import { asEventLogError } from "./database-errors.js";
 import { EventLogError } from "./errors.js";
 import { ownStatement, type PgClient, type PgClientClass } from "./pg-client.js";
@@ -37,6 +37,14 @@ export class Session {
   /** The first row. */
   async row(statement: Statement): Promise<TextRow | undefined> {
     return (await this.rows(statement))[0];
+  }
+
+  /** A manager whose statements go through this session, in the transaction that is open on it. */
+  manager(dataSource: DataSource): EntityManager {
+    const runner = dataSource.createQueryRunner("master");
+    // As connect() and startTransaction() would leave it, so that a transaction begun on it is a savepoint of ours.
+    return Object.assign(runner, { databaseConnection: this.client, isTransactionActive: true, transactionDepth: 1 })
+      .manager;
   }
 
   /** Statements without parameters, one message. */

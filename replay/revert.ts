@@ -1,0 +1,138 @@
+import type { DataSource } from "typeorm";
+import { attachmentOf } from "../src/core/attachment.js";
+import { stateOf } from "../src/core/database-errors.js";
+import { EventLogError } from "../src/core/errors.js";
+import { sendableContext } from "../src/core/request-context.js";
+import { type Session, withOwnSession } from "../src/core/session.js";
+import { quoteLiteral, raw, sql } from "../src/core/sql.js";
+import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
+import { type Cut, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import { idColumns, type RecordId } from "../src/log/record-id.js";
+import { type EntityReference, trackedTableOf } from "../src/log/tracked-tables.js";
+import { constraintError } from "./apply.js";
+import { recordFold } from "./at.js";
+import { differs, sameKey } from "./difference.js";
+import type { FoldTable } from "./fold-table.js";
+
+/**
+ * Brings one record back to what it was at a point in time: created, updated or destroyed as needed, in one transaction, and
+ * recorded as a new event, `actionName: "revert"`, with the point in its metadata and who and why from the request context.
+ * Returns that event; null where nothing differs, which records nothing. It is a write like any other: the table's own triggers
+ * run, keys and constraints hold, excluded columns keep their value.
+ * Throws POINT_IN_TIME_UNKNOWN, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS, NOT_OWNER, and what reading old versions throws.
+ */
+export async function revert<Row = Record<string, unknown>>(
+  dataSource: DataSource,
+  entity: EntityReference,
+  id: RecordId,
+  point: PointInTime,
+): Promise<RecordedEvent<Row> | null> {
+  const { schema } = attachmentOf(dataSource);
+  if (trackedTableOf(dataSource, entity).auditOnly) {
+    throw new EventLogError("NOT_TRACKED", "An entity for audit only is never brought back.", {
+      hint: "Track it without `auditOnly`.",
+    });
+  }
+  return withOwnSession(dataSource, async (session) => {
+    const cut = await resolvePoint(session, dataSource, point);
+    try {
+      return await session.transaction(async () => {
+        // As the application's own transactions do, so that a live replay neither fails this nor deadlocks with it.
+        await session.run(`lock table ${schema}.gate in access share mode`);
+        const { keys, table, query } = await recordFold(session, dataSource, entity, [id], cut, "revert");
+        const [key = ""] = keys;
+        await refuseBeforeBaseline(session, schema, table, key, cut);
+        await session.run(`lock table ${table.sqlName} in row exclusive mode`);
+        await session.rows(sql`create temporary table chronicle_wanted on commit drop as ${query}`);
+        const context = contextOf(cut);
+        const encoded = Buffer.from(context).toString("base64");
+        await session.run(`set local chronicle.context = ${quoteLiteral(encoded)}`);
+        const change = await write(session, schema, table, JSON.stringify(idColumns(table, id)));
+        if (change === undefined) return null;
+        await recordUnlessCaptured(session, schema, table, change, context);
+        const row = await session.row(sql`
+          select ${eventColumns(schema)} from ${eventSource(schema)}
+          where e.table_name = ${table.tableName} and e.record_key = ${key} and e.transaction_id = pg_current_xact_id()
+          order by e.position limit 1`);
+        return row === undefined ? null : eventOf<Row>(row);
+      });
+    } catch (error) {
+      if (stateOf(error) !== "42501") throw constraintError(error);
+      throw new EventLogError("NOT_OWNER", "This role may not write the table or read the log.", { cause: error });
+    }
+  });
+}
+
+/** The record's images in the log's form, as JSON; null where it does not exist. */
+interface Change {
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
+/** Makes the live row what the fold says; undefined where it is so already. */
+async function write(session: Session, schema: string, table: FoldTable, id: string): Promise<Change | undefined> {
+  const wanted = raw("pg_temp.chronicle_wanted");
+  const name = raw(table.sqlName);
+  const made = await session.row(
+    sql`select ${raw(schema)}.image_sql(${table.sqlName}::regclass, ${table.excludedColumns}::text[]) as sql`,
+  );
+  const image = raw(made?.sql ?? "");
+  const isIt = sql`${raw(sameKey(table, "t", "k"))}`;
+  const given = sql`jsonb_populate_record(null::${name}, ${id}::jsonb) k`;
+  const live = await session.row(sql`select ${image} as image from ${name} t, ${given} where ${isIt} for update of t`);
+  const there = await session.row(sql`select 1 as there from ${wanted}`);
+  const columns = table.columns.map(({ quoted }) => quoted).join(", ");
+  const set = table.columns.filter(({ identity }) => identity !== "a").map(({ quoted }) => `${quoted} = f.${quoted}`);
+  const before = live?.image ?? null;
+  if (live !== undefined && there === undefined) {
+    const [gone] = await session.rows(sql`delete from ${name} t using ${given} where ${isIt} returning 1`);
+    return gone && { before, after: null };
+  }
+  const [row] =
+    live === undefined
+      ? await session.rows(
+          sql`insert into ${name} as t (${raw(columns)}) overriding system value select ${raw(columns)} from ${wanted} returning ${image} as image`,
+        )
+      : await session.rows(
+          sql`update ${name} t set ${raw(set.join(", "))} from ${wanted} f where ${raw(sameKey(table, "t", "f"))} and ${raw(differs(table, "t", "f"))} returning ${image} as image`,
+        );
+  return row && { before, after: row.image ?? null };
+}
+
+/** Under capture by the subscriber no trigger sees the write: its event is written here. */
+async function recordUnlessCaptured(
+  session: Session,
+  schema: string,
+  table: FoldTable,
+  { before, after }: Change,
+  context: string,
+): Promise<void> {
+  await session.rows(sql`
+    select ${raw(schema)}.append(array[row(1, t.table_name, ${before}::jsonb, ${after}::jsonb)::${raw(schema)}.change], ${context}::jsonb, 'revert')
+    from ${raw(schema)}.tracked t where t.table_name = ${table.tableName} and t.capture <> 'trigger'`);
+}
+
+/** The log does not know what a record was before its baseline. */
+async function refuseBeforeBaseline(
+  session: Session,
+  schema: string,
+  table: FoldTable,
+  key: string,
+  cut: Cut,
+): Promise<void> {
+  const first = await session.row(sql`
+    select position from ${raw(schema)}.event
+    where table_name = any (${raw(schema)}.table_names(${table.tableName})) and record_key = ${key} and position > ${cut.position} and action_name = 'baseline' limit 1`);
+  if (first === undefined) return;
+  throw new EventLogError(
+    "POINT_IN_TIME_UNKNOWN",
+    `The log knows this ${table.entity} only from its baseline on, at position ${first.position}.`,
+    { hint: `Pass a point from ${first.position}n on.` },
+  );
+}
+
+function contextOf({ position, leftOut }: Cut): string {
+  const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
+  const metadata = { ...open.metadata, revert: { position: String(position), leftOut } };
+  return JSON.stringify({ ...open, actionName: "revert", metadata });
+}
