@@ -6,6 +6,7 @@ import { raw, sql } from "../src/core/sql.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
 import type { Cut } from "../src/log/point-in-time.js";
 import { trackedTableOf } from "../src/log/tracked-tables.js";
+import { isFolded } from "./fold.js";
 import type { FoldTable } from "./fold-table.js";
 import type { Row } from "./handlers.js";
 import { OverrideState } from "./override-state.js";
@@ -49,7 +50,7 @@ export async function stageOldVersions(
   for (;;) {
     const rows = await session.rows(sql`
       select ${columns} from ${eventSource(schema)} left join ${raw(schema)}.event_sensitive s on s.position = e.position
-      where e.position > ${last} and e.position <= ${cut.position} and e.transaction_id <> all (${cut.leftOut}::xid8[]) and (${raw(plan.handled)})
+      where e.position > ${last} and e.position <= ${cut.position} and e.transaction_id <> all (${cut.leftOut}::xid8[]) and (${raw(plan.handled)}) and ${raw(isFolded)}
       order by e.position limit ${page}`);
     for (const row of rows) {
       const event = eventOf<Row>(row);

@@ -8,6 +8,7 @@ import { columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
 import { readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
+import { erasedColumns } from "./erased-columns.sql.js";
 import { imageSql } from "./image-sql.sql.js";
 import { merge } from "./merge.sql.js";
 import { names } from "./names.sql.js";
@@ -47,5 +48,6 @@ export const functions: readonly ((schema: string) => string)[] = [
   track,
   append,
   merge,
+  erasedColumns,
   refuseChange,
 ];

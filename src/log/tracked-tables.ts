@@ -1,7 +1,8 @@
 import type { DataSource, EntityMetadata, EntitySchema, ObjectLiteral, ObjectType } from "typeorm";
 import { EventLogError } from "../core/errors.js";
 import { quoteIdentifier } from "../core/sql.js";
-import { type Action, actions, sensitiveOptions, trackedOptions, versionsOf } from "../core/tracked.js";
+import { type Action, actions, type SensitiveOptions, trackedOptions, versionsOf } from "../core/tracked.js";
+import { sensitiveColumns } from "./sensitive-columns.js";
 
 export type EntityReference<T extends ObjectLiteral = ObjectLiteral> = ObjectType<T> | EntitySchema<T> | string;
 
@@ -21,6 +22,7 @@ export interface TrackedTable extends TrackedName {
   readonly formerly: readonly string[];
   readonly keyColumns: readonly string[];
   readonly plainColumns: readonly string[];
+  readonly sensitiveColumns: ReadonlyMap<string, SensitiveOptions>;
   readonly excludedColumns: readonly string[];
   readonly deleteDateColumn: string | null;
   readonly tenantColumn: string | null;
@@ -106,11 +108,9 @@ function trackedTable(dataSource: DataSource, metadata: EntityMetadata): Tracked
   };
   const excluded = (options.exclude ?? []).map((property) => columnOf(property, "exclude"));
   const tenantColumn = options.tenant === undefined ? null : columnOf(options.tenant, "tenant");
-  const sensitive = columns
-    .filter((column) => !column.isSelect || isSensitive(column))
-    .map((column) => column.databaseName);
+  const sensitive = sensitiveColumns(columns);
   const keyColumns = metadata.primaryColumns.map((column) => column.databaseName);
-  for (const name of [...sensitive, ...excluded]) {
+  for (const name of [...sensitive.keys(), ...excluded]) {
     if (keyColumns.includes(name)) throw invalid(metadata, `the key column "${name}" cannot be sensitive or excluded`);
     if (name === tenantColumn) throw invalid(metadata, `the tenant column "${name}" cannot be sensitive or excluded`);
   }
@@ -138,7 +138,8 @@ function trackedTable(dataSource: DataSource, metadata: EntityMetadata): Tracked
     keyColumns,
     plainColumns: columns
       .map((column) => column.databaseName)
-      .filter((name) => !sensitive.includes(name) && !excluded.includes(name)),
+      .filter((name) => !sensitive.has(name) && !excluded.includes(name)),
+    sensitiveColumns: sensitive,
     excludedColumns: excluded,
     deleteDateColumn: metadata.deleteDateColumn?.databaseName ?? null,
     tenantColumn,
@@ -156,11 +157,6 @@ function childName(child: EntityMetadata): TrackedName {
   return { entity: options.name ?? child.name, versions: versionsOf(options) };
 }
 
-function isSensitive(column: EntityMetadata["columns"][number]): boolean {
-  const type = column.embeddedMetadata?.type ?? column.target;
-  return sensitiveOptions(type, column.propertyName) !== undefined;
-}
-
 /** Junction tables of the relations it owns, `Post.tags`, and its closure table, `Category.closure`. */
 function ownedTables(dataSource: DataSource, metadata: EntityMetadata, owner: TrackedTable): TrackedTable[] {
   const owned = [metadata, ...metadata.childEntityMetadatas].flatMap((entity) =>
@@ -169,6 +165,11 @@ function ownedTables(dataSource: DataSource, metadata: EntityMetadata, owner: Tr
       .map((relation) => ({ name: relation.propertyPath, of: relation.junctionEntityMetadata })),
   );
   if (metadata.closureJunctionTable) owned.push({ name: "closure", of: metadata.closureJunctionTable });
+  for (const { name, of } of owned) {
+    const [hidden] = sensitiveColumns(of?.columns ?? []).keys();
+    if (hidden !== undefined)
+      throw invalid(metadata, `the junction table of "${name}" has the sensitive value "${hidden}" as a key`);
+  }
   return owned.flatMap(({ name, of }) =>
     of === undefined
       ? []
@@ -181,6 +182,7 @@ function ownedTables(dataSource: DataSource, metadata: EntityMetadata, owner: Tr
             metadata: of,
             keyColumns: of.primaryColumns.map((column) => column.databaseName),
             plainColumns: of.columns.map((column) => column.databaseName),
+            sensitiveColumns: new Map(),
             excludedColumns: [],
             deleteDateColumn: null,
             tenantColumn: null,
