@@ -16,6 +16,7 @@ import { numberAsText } from "./number-as-text.sql.js";
 import { putTriggers } from "./put-triggers.sql.js";
 import { recordKey } from "./record-key.sql.js";
 import { refuseChange } from "./refuse-change.sql.js";
+import { refuseSize } from "./refuse-size.sql.js";
 import { shape } from "./shape.sql.js";
 import { shapeCheck } from "./shape-check.sql.js";
 import { tableName } from "./table-name.sql.js";
@@ -50,4 +51,5 @@ export const functions: readonly ((schema: string) => string)[] = [
   merge,
   erasedColumns,
   refuseChange,
+  refuseSize,
 ];

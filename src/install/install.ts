@@ -127,7 +127,9 @@ async function change(
     alter table ${schema}.event alter column epoch set default ${epoch};
     alter table ${schema}.bookmark alter column epoch set default ${epoch};
     alter table ${schema}.event drop constraint if exists event_data_limit;
-    alter table ${schema}.event add constraint event_data_limit check (pg_column_size(data) + pg_column_size(previous) <= ${options.limits.dataBytes}) not valid`);
+    alter table ${schema}.event add constraint event_data_limit check (pg_column_size(data) + pg_column_size(previous) <= ${options.limits.dataBytes}) not valid;
+    create or replace trigger data_limit before insert on ${schema}.event_sensitive for each row
+      when (pg_column_size(new.data) + pg_column_size(new.previous) > ${options.limits.dataBytes}) execute function ${schema}.refuse_size()`);
   for (const table of tables) await trackTable(session, schema, table, options.capture);
   await grant(session, schema, grants);
 }
