@@ -5,7 +5,7 @@ import type { Session } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
 import type { Cut } from "../src/log/point-in-time.js";
-import { trackedTableOf } from "../src/log/tracked-tables.js";
+import { trackedNameOf, trackedTableOf } from "../src/log/tracked-tables.js";
 import { isFolded } from "./fold.js";
 import type { FoldTable } from "./fold-table.js";
 import type { Row } from "./handlers.js";
@@ -109,7 +109,7 @@ async function runOverride(event: RecordedEvent, state: OverrideState, run: () =
 function nameToday(dataSource: DataSource, stored: string, plan: Plan): string {
   if (plan.current.has(stored)) return stored;
   try {
-    return trackedTableOf(dataSource, stored).entity;
+    return trackedNameOf(dataSource, stored);
   } catch {
     return stored; // the class is gone: only an override by its stored name can take it
   }

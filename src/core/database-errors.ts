@@ -6,6 +6,7 @@ const states: Readonly<Record<string, EventLogErrorCode>> = {
   CH002: "COLUMN_TYPE_UNSUPPORTED",
   CH003: "NOT_TRACKED",
   CH005: "LIMIT_EXCEEDED",
+  CH006: "OPTIONS_INVALID",
 };
 
 /** The error as the library names it where it is one of ours; every other error as it is. */

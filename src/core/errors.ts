@@ -53,7 +53,7 @@ export class EventLogError extends Error {
       hint = hints[code],
       details = {},
       cause,
-    }: { hint?: string; details?: Record<string, unknown>; cause?: unknown } = {},
+    }: { hint?: string | undefined; details?: Record<string, unknown>; cause?: unknown } = {},
   ) {
     super(`${message} ${hint}`, cause === undefined ? undefined : { cause });
     this.name = "EventLogError";

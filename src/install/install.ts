@@ -114,6 +114,10 @@ async function change(
   );
   await takeSteps(session, schema);
   for (const make of functions) await session.run(make(schema));
+  // On another cluster the tables have other oids: their names say which they are.
+  await session.rows(sql`
+    update ${raw(schema)}.tracked set table_oid = coalesce(to_regclass(table_name)::oid, 0)
+    where (select system_identifier from ${raw(schema)}.installation) <> (select system_identifier::text from pg_control_system())`);
   await session.rows(sql`
     insert into ${raw(schema)}.installation as i (step, fingerprint, system_identifier, lock_arguments, require_actor)
     select ${latestStep}::integer, ${fingerprint}, system_identifier::text,
