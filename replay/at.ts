@@ -27,6 +27,7 @@ export async function at<T extends ObjectLiteral>(
   { sensitive = false }: AtOptions = {},
 ): Promise<T | null | (T | null)[]> {
   const ids: readonly RecordId[] = Array.isArray(id) ? id : [id as RecordId];
+  const metadata = metadataOf(dataSource, entity);
   const found = await withPooledSession(dataSource, async (session) => {
     const cut = await resolvePoint(session, dataSource, point);
     return session.snapshot(async () => {
@@ -35,7 +36,7 @@ export async function at<T extends ObjectLiteral>(
       const rows = await session.typedRows(query);
       return keys.map((key) => {
         const row = rows.find((candidate) => candidate[recordKey.slice(1, -1)] === key);
-        return row === undefined ? null : entityOf<T>(dataSource, table, row, sensitive);
+        return row === undefined ? null : entityOf<T>(dataSource, metadata, table, row, sensitive);
       });
     });
   });
@@ -69,11 +70,12 @@ export async function recordFold(
 /** A folded row as TypeORM would load it. */
 export function entityOf<T extends ObjectLiteral>(
   dataSource: DataSource,
+  asked: EntityMetadata,
   table: FoldTable,
   row: Record<string, unknown>,
   sensitive: boolean,
 ): T {
-  const metadata = metadataOf(table.metadata, row);
+  const metadata = childOf(asked, row);
   const entity = metadata.create() as ObjectLiteral;
   for (const column of metadata.columns) {
     const value = row[column.databaseName];
@@ -84,8 +86,15 @@ export function entityOf<T extends ObjectLiteral>(
   return entity as T;
 }
 
+/** The entity's own, for several may be on one table; under single-table inheritance the parent's. */
+function metadataOf(dataSource: DataSource, entity: EntityReference): EntityMetadata {
+  const { metadata } = trackedTableOf(dataSource, entity);
+  const own = typeof entity === "string" ? metadata : dataSource.getMetadata(entity);
+  return own.tableType === "entity-child" ? metadata : own;
+}
+
 /** Under single-table inheritance, the child that the row's discriminator names. */
-function metadataOf(metadata: EntityMetadata, row: Record<string, unknown>): EntityMetadata {
+function childOf(metadata: EntityMetadata, row: Record<string, unknown>): EntityMetadata {
   const discriminator = metadata.discriminatorColumn && row[metadata.discriminatorColumn.databaseName];
   return metadata.childEntityMetadatas.find((child) => child.discriminatorValue === discriminator) ?? metadata;
 }

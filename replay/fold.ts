@@ -22,6 +22,9 @@ export interface FoldSource {
  */
 const possible = "^(([ud]*b|c)[cbu]*d?|r[ud]*)*$";
 
+/** An erasure says what was taken out of the record's events; where it changed nothing else there is nothing to fold. */
+export const isFolded = "(e.action_name is distinct from 'erase' or e.data <> '{}' or s.data is not null)";
+
 /**
  * The events of one table up to a cut, those of old versions replaced by what their handlers made of them:
  * (record_key, position, ordinal, action, letter, data), sensitive columns in their place.
@@ -32,7 +35,7 @@ function sourceOf({ schema, cut, plan, staged, only: wanted }: FoldSource, table
   const direct = sql`
     select e.record_key, e.position, 0::bigint as ordinal, e.action, case when e.action_name = 'baseline' then 'b' else left(e.action, 1) end as letter, case when s.data is null then e.data else e.data || s.data end as data
     from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
-    where e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and e.position <= ${cut.position} ${leftOut} ${only}
+    where e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and e.position <= ${cut.position} ${leftOut} ${only} and ${raw(isFolded)}
     ${plan.handled === "" ? sql`` : sql`and not (${raw(plan.handled)})`}`;
   if (plan.handled === "") return direct;
   return sql`${direct}

@@ -5,7 +5,7 @@ import { numberOf, type Session } from "../src/core/session.js";
 import { quoteLiteral, raw, sql } from "../src/core/sql.js";
 import type { Action } from "../src/core/tracked.js";
 import type { Cut } from "../src/log/point-in-time.js";
-import { type EntityReference, trackedNameOf, trackedTables } from "../src/log/tracked-tables.js";
+import { type EntityReference, namesOf, trackedNameOf, trackedTables } from "../src/log/tracked-tables.js";
 import type { CheckedHandlers, Override, Upcaster } from "./handlers.js";
 
 /** How the events of one kind are replayed. */
@@ -36,23 +36,24 @@ export type NamedHandler<T> = T & { readonly name: string };
  */
 export async function makePlan(session: Session, dataSource: DataSource, cut: Cut): Promise<Plan> {
   const attachment = attachmentOf(dataSource);
-  const { overrides, upcasters } = handlersOf(dataSource, attachment);
   const current = new Map<string, Readonly<Record<Action, number>>>();
   const renamed = new Map<string, string>();
   const auditOnly = new Set<string>();
   for (const table of trackedTables(dataSource)) {
-    for (const { entity, versions } of [table, ...Object.values(table.children)]) {
+    for (const { entity, formerly, versions } of namesOf(table)) {
       current.set(entity, versions);
       if (table.auditOnly) auditOnly.add(entity);
+      for (const former of formerly) renamed.set(former, entity);
     }
-    for (const former of table.formerly) renamed.set(former, table.entity);
   }
+  const { overrides, upcasters } = handlersOf(dataSource, attachment, renamed);
   const rows = await session.rows(sql`
     select entity, action, version, action_name, count(*) as events
     from ${raw(attachment.schema)}.event where position <= ${cut.position}
     group by entity, action, version, action_name order by entity, action, version`);
   const kinds: PlannedKind[] = [];
   const unhandled: string[] = [];
+  let gone = false;
   for (const row of rows) {
     const stored = row.entity ?? "";
     const entity = renamed.get(stored) ?? stored;
@@ -64,17 +65,23 @@ export async function makePlan(session: Session, dataSource: DataSource, cut: Cu
       events: numberOf(row, "events"),
     };
     const handler = auditOnly.has(entity) ? "audit only" : wayOf({ ...kind, entity }, current, overrides, upcasters);
-    if (handler === undefined)
+    if (handler === undefined) {
+      gone ||= !current.has(entity);
       unhandled.push(
         `${kind.events} ${stored} ${kind.action} of version ${kind.version} (today's: ${current.get(entity)?.[kind.action] ?? "no such entity"})`,
       );
-    else kinds.push({ ...kind, handler });
+    } else kinds.push({ ...kind, handler });
   }
   if (unhandled.length > 0) {
     throw new EventLogError(
       "REPLAY_VERSION_UNHANDLED",
       `There is no way to today's shape for ${unhandled.join("; ")}.`,
-      { details: { unhandled } },
+      {
+        hint: gone
+          ? "Where the class was renamed, say so with @Tracked({ formerly: [...] }); where it is gone, give an override its name as a string."
+          : undefined,
+        details: { unhandled },
+      },
     );
   }
   return { kinds, handled: handledSql(kinds), overrides, upcasters, current };
@@ -111,11 +118,14 @@ function wayOf(
   return kind.version < wanted ? "upcast" : undefined;
 }
 
-function handlersOf(dataSource: DataSource, { replay }: Attachment) {
+function handlersOf(dataSource: DataSource, { replay }: Attachment, renamed: ReadonlyMap<string, string>) {
   const { overrides, upcasters } = replay as CheckedHandlers;
   const named = <T extends { entity: EntityReference }>(handler: T): NamedHandler<T> => ({
     ...handler,
-    name: typeof handler.entity === "string" ? handler.entity : trackedNameOf(dataSource, handler.entity),
+    name:
+      typeof handler.entity === "string"
+        ? (renamed.get(handler.entity) ?? handler.entity)
+        : trackedNameOf(dataSource, handler.entity),
   });
   return { overrides: overrides.map(named), upcasters: upcasters.map(named) };
 }

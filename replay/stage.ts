@@ -5,7 +5,8 @@ import type { Session } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
 import type { Cut } from "../src/log/point-in-time.js";
-import { trackedTableOf } from "../src/log/tracked-tables.js";
+import { trackedNameOf } from "../src/log/tracked-tables.js";
+import { isFolded } from "./fold.js";
 import type { FoldTable } from "./fold-table.js";
 import type { Row } from "./handlers.js";
 import { OverrideState } from "./override-state.js";
@@ -67,7 +68,7 @@ export async function stageOldVersions(
   for (;;) {
     const rows = await session.rows(sql`
       select ${columns}, t.table_name from ${eventSource(schema)} left join ${raw(schema)}.event_sensitive s on s.position = e.position
-      where e.position > ${report.last} and e.position <= ${cut.position} and e.transaction_id <> all (${cut.leftOut}::xid8[]) and (${raw(plan.handled)})
+      where e.position > ${report.last} and e.position <= ${cut.position} and e.transaction_id <> all (${cut.leftOut}::xid8[]) and (${raw(plan.handled)}) and ${raw(isFolded)}
       order by e.position limit ${page}`);
     for (const row of rows) {
       const event = eventOf<Row>(row);
@@ -114,7 +115,7 @@ async function runOverride(event: RecordedEvent, state: OverrideState, run: () =
 function nameToday(dataSource: DataSource, stored: string, plan: Plan): string {
   if (plan.current.has(stored)) return stored;
   try {
-    return trackedTableOf(dataSource, stored).entity;
+    return trackedNameOf(dataSource, stored);
   } catch {
     return stored; // the class is gone: only an override by its stored name can take it
   }

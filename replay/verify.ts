@@ -4,6 +4,7 @@ import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { attachmentOf } from "../src/core/attachment.js";
 import { effectivePosition, endOfLog } from "../src/log/point-in-time.js";
 import { differingColumns, differs, sameKey } from "./difference.js";
+import { recordKey } from "./fold.js";
 import { type FoldTable, foldTables } from "./fold-table.js";
 import { makePlan } from "./plan.js";
 import { Steps } from "./progress.js";
@@ -13,9 +14,12 @@ import { type Folded, foldToTables } from "./temporary-folds.js";
 export interface Difference {
   readonly entity: string;
   readonly recordId: Record<string, unknown>;
-  /** missing: the log has it, live does not; unexpected: live has it, the log does not; different: both, not equal. */
-  readonly kind: "missing" | "unexpected" | "different";
-  /** The columns that differ; empty but for "different". */
+  /**
+   * missing: the log has it, live does not; unexpected: live has it, the log does not; different: both, not equal;
+   * erased: both, and they differ only in columns that were erased, where live has a value again.
+   */
+  readonly kind: "missing" | "unexpected" | "different" | "erased";
+  /** The columns that differ; empty where one side has no row. */
   readonly columns: readonly string[];
 }
 
@@ -64,7 +68,7 @@ export async function verify(
       let checked = 0;
       for (const table of tables) {
         checked += numberOf(await session.row(sql`select count(*) as rows from ${raw(table.sqlName)}`), "rows");
-        for await (const difference of differencesOf(session, table, fold)) {
+        for await (const difference of differencesOf(session, schema, table, fold)) {
           counts[difference.kind]++;
           if (differences.length < reported) differences.push(difference);
           onDifference?.(difference);
@@ -76,7 +80,12 @@ export async function verify(
   });
 }
 
-async function* differencesOf(session: Session, table: FoldTable, fold: Folded): AsyncGenerator<Difference> {
+async function* differencesOf(
+  session: Session,
+  schema: string,
+  table: FoldTable,
+  fold: Folded,
+): AsyncGenerator<Difference> {
   const key = raw(quoteIdentifier(table.keyColumns[0] ?? ""));
   const id = table.keyColumns
     .map(
@@ -87,9 +96,11 @@ async function* differencesOf(session: Session, table: FoldTable, fold: Folded):
   await session.rows(sql`
     declare chronicle_differences no scroll cursor for
     select jsonb_build_object(${raw(id)}) as record_id,
-      case when l.${key} is null then 'missing' when f.${key} is null then 'unexpected' else 'different' end as kind,
-      case when l.${key} is null or f.${key} is null then '[]' else to_jsonb(${raw(differingColumns(table, "l", "f"))}) end as columns
+      case when l.${key} is null then 'missing' when f.${key} is null then 'unexpected'
+        when d.columns <@ ${raw(schema)}.erased_columns(${table.tableName}, f.${raw(recordKey)}) then 'erased' else 'different' end as kind,
+      to_jsonb(d.columns) as columns
     from ${raw(table.sqlName)} l full join ${raw(fold.of(table))} f on ${raw(sameKey(table, "l", "f"))}
+    cross join lateral (select case when l.${key} is null or f.${key} is null then '{}' else ${raw(differingColumns(table, "l", "f"))} end as columns) d
     where l.${key} is null or f.${key} is null or ${raw(differs(table, "l", "f"))}`);
   for (;;) {
     const rows = await session.rows(sql`fetch ${raw(String(page))} from chronicle_differences`);

@@ -8,6 +8,7 @@ import { revert } from "../replay/revert.js";
 import { verify, type VerifyOptions, type VerifyReport } from "../replay/verify.js";
 import { attachmentOf } from "./core/attachment.js";
 import { baseline, type BaselineOptions } from "./install/baseline.js";
+import { erase, type EraseOptions, type EraseReport } from "./install/erase.js";
 import { install, type InstallOptions, type InstallReport } from "./install/install.js";
 import { type Bookmark, bookmark } from "./log/bookmark.js";
 import type { RecordedEvent } from "./log/event.js";
@@ -62,6 +63,8 @@ export interface EventLog {
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /** Records every row that the log does not know yet. */
   baseline(options?: BaselineOptions): Promise<{ rows: number }>;
+  /** Takes the values of a record's sensitive columns out of the log and out of its row, for good. */
+  erase(entity: EntityReference, id: RecordId, options?: EraseOptions): Promise<EraseReport>;
 }
 
 const logs = new WeakMap<DataSource, EventLog>();
@@ -89,5 +92,6 @@ function logOf(dataSource: DataSource): EventLog {
     revert: (entity, id, point) => revert(dataSource, entity, id, point),
     verify: (options) => verify(dataSource, options),
     baseline: (options) => baseline(dataSource, options),
+    erase: (entity, id, options) => erase(dataSource, entity, id, options),
   });
 }

@@ -31,6 +31,7 @@ export type { Action, SensitiveOptions, TrackedOptions } from "./core/tracked.js
 export { eventLog } from "./event-log.js";
 export type { EventLog } from "./event-log.js";
 export type { BaselineOptions } from "./install/baseline.js";
+export type { EraseOptions, EraseReport } from "./install/erase.js";
 export type { InstallOptions, InstallReport } from "./install/install.js";
 export type { Bookmark } from "./log/bookmark.js";
 export type { RecordedEvent } from "./log/event.js";

@@ -22,3 +22,11 @@ exception when others then
   return '{"metadata": {"chronicle": "the request context could not be read"}}';
 end $$;
 `;
+
+/** Who and why, or null. A capture function takes the two steps itself, which spares it a call. */
+export const context = (s: string): string => `-- version: 2
+create or replace function ${s}.context() returns jsonb
+language sql stable as $$
+  select case when ${s}.sent_context() <> '' then ${s}.read_context(${s}.sent_context()) end
+$$;
+`;

@@ -7,8 +7,9 @@ import { captureStatement } from "./capture-statement.sql.js";
 import { columnImageSql, isTextSql } from "./column-image-sql.sql.js";
 import { columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
-import { readContext, sentContext } from "./context.sql.js";
+import { context, readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
+import { erasedColumns } from "./erased-columns.sql.js";
 import { imageSql } from "./image-sql.sql.js";
 import { level } from "./level.sql.js";
 import { merge } from "./merge.sql.js";
@@ -17,6 +18,7 @@ import { numberAsText } from "./number-as-text.sql.js";
 import { putTriggers } from "./put-triggers.sql.js";
 import { recordKey } from "./record-key.sql.js";
 import { refuseChange } from "./refuse-change.sql.js";
+import { refuseSize } from "./refuse-size.sql.js";
 import { shape } from "./shape.sql.js";
 import { shapeCheck } from "./shape-check.sql.js";
 import { tableName } from "./table-name.sql.js";
@@ -36,6 +38,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   shape,
   sentContext,
   readContext,
+  context,
   recordKey,
   recordKeyOf,
   tableNames,
@@ -53,5 +56,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   track,
   append,
   merge,
+  erasedColumns,
   refuseChange,
+  refuseSize,
 ];

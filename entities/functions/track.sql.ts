@@ -1,8 +1,9 @@
 /**
  * Tracks a table as `spec` says (src/install/spec.ts makes it from the entity's metadata) and puts capture on it.
  * Idempotent. Versions only rise: a rolling deploy's older process cannot take them back.
+ * A name that another table's events carry is refused: they would be taken for this one's.
  */
-export const track = (s: string): string => `-- version: 1
+export const track = (s: string): string => `-- version: 2
 create or replace function ${s}.track(of regclass, spec jsonb) returns smallint
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
@@ -13,17 +14,30 @@ declare
   refused text := (select string_agg(format('%I %s', name, type), ', ') from ${s}.columns(of) where kind = 'refused' and name <> all (${s}.names(spec -> 'excludedColumns')));
   digits text[] := (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.digits);
   special text[] := (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.kind in ('text', 'jsonb', 'float', 'array') and c.name <> all (${s}.names(spec -> 'excludedColumns')));
-  versions jsonb;
+  taken text;
   tracked_id smallint;
 begin
   if refused is not null then
     raise exception '% has columns of types that cannot be recorded: %', named, refused using errcode = 'CH002';
   end if;
-  select t.id, t.versions into tracked_id, versions
+  -- The table itself, also under another name; else one that is gone and whose place this one takes.
+  select t.id into tracked_id
   from ${s}.tracked t
-  where t.table_oid = of or t.table_name = named or t.entity = spec ->> 'entity' or t.entity = any (${s}.names(spec -> 'formerly'))
+  where t.table_oid = of or t.table_name = named
+    or (t.entity = spec ->> 'entity' or t.entity = any (${s}.names(spec -> 'formerly'))) and not exists (select from pg_class c where c.oid = t.table_oid)
   order by t.table_oid = of desc, t.table_name = named desc
   limit 1;
+  select format('%s has the name that the events of %s (%s) carry', named, t.entity, t.table_name) into taken
+  from ${s}.tracked t
+  where t.id is distinct from tracked_id and (t.table_name = named or named = any (t.former_tables));
+  if taken is null then
+    select format('the name %s belongs to the events of %s', t.entity, t.table_name) into taken
+    from ${s}.tracked t
+    where t.id is distinct from tracked_id and t.entity = spec ->> 'entity';
+  end if;
+  if taken is not null then
+    raise exception '%', taken using errcode = 'CH006';
+  end if;
   if tracked_id is null then
     insert into ${s}.tracked (table_oid, table_name, entity, key_columns, versions, plain_columns, digit_columns, special_columns, json_columns, shape, spec)
     values (of, named, spec ->> 'entity', '{}', '{}', '{}', '{}', '{}', '{}', '', '{}')

@@ -5,6 +5,8 @@ const states: Readonly<Record<string, EventLogErrorCode>> = {
   CH001: "ACTOR_REQUIRED",
   CH002: "COLUMN_TYPE_UNSUPPORTED",
   CH003: "NOT_TRACKED",
+  CH005: "LIMIT_EXCEEDED",
+  CH006: "OPTIONS_INVALID",
 };
 
 /** The error as the library names it where it is one of ours; every other error as it is. */
@@ -15,7 +17,21 @@ export function asEventLogError(error: unknown): unknown {
   if (ours === undefined) return error;
   const message =
     ours === "LIMIT_EXCEEDED" ? "A row is larger than one event may be (limits.dataBytes)." : `${error.message}.`;
-  return new EventLogError(ours, message, { cause: error });
+  return new EventLogError(ours, message, { cause: withoutValues(error) });
+}
+
+/** What Postgres says of an error and that never quotes a value. */
+const safeParts = ["code", "severity", "schema", "table", "column", "constraint", "routine", "hint"] as const;
+
+/**
+ * Postgres's error without the values that it quotes in detail and context, and for errors about data (SQLSTATE class 22) in the
+ * message: an error of the library may be logged by anyone. Every other error as it is.
+ */
+export function withoutValues(error: unknown): unknown {
+  if (!(error instanceof Error) || !("severity" in error)) return error;
+  const message = stateOf(error)?.startsWith("22") ? error.message.replace(/"[^]*"/, '"…"') : error.message;
+  const parts = error as unknown as Record<string, unknown>;
+  return Object.assign(new Error(message), Object.fromEntries(safeParts.map((part) => [part, parts[part]])));
 }
 
 /** Postgres's SQLSTATE of an error, or undefined. */

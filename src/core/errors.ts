@@ -20,7 +20,7 @@ const hints = {
   COLUMN_TYPE_UNSUPPORTED: "Exclude the column with `@Tracked({ exclude: [...] })` or change its type.",
   WRITE_NOT_CAPTURED: "Use a repository method that subscribers can see, or trigger capture.",
   UNKNOWN_COLUMN: "Return column names of the table, as the database spells them.",
-  ERASE_REFUSED: "Only columns marked with `@Sensitive()` can be erased.",
+  ERASE_REFUSED: "Mark the column with `@Sensitive()`, with `{ erased: value }` where it may not be null.",
   BOOKMARK_EXISTS: "Choose another name; a bookmark is never moved.",
   REPLAY_IN_PROGRESS: "Wait for the other replay to end, then try again.",
   REPLAY_LOCK_TIMEOUT: "Try again when there are fewer long transactions, or raise `lockTimeoutMs`.",
@@ -55,7 +55,7 @@ export class EventLogError extends Error {
       hint = hints[code],
       details = {},
       cause,
-    }: { hint?: string; details?: Record<string, unknown>; cause?: unknown } = {},
+    }: { hint?: string | undefined; details?: Record<string, unknown>; cause?: unknown } = {},
   ) {
     super(`${message} ${hint}`, cause === undefined ? undefined : { cause });
     this.name = "EventLogError";

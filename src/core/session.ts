@@ -1,5 +1,5 @@
 import type { DataSource, EntityManager } from "typeorm";
-import { asEventLogError } from "./database-errors.js";
+import { asEventLogError, withoutValues } from "./database-errors.js";
 import { EventLogError } from "./errors.js";
 import { ownStatement, type PgClient, type PgClientClass } from "./pg-client.js";
 import type { Statement } from "./sql.js";
@@ -56,7 +56,7 @@ export class Session {
     try {
       return (await this.client.query({ ...query, [ownStatement]: true })) as { rows: Row[] };
     } catch (error) {
-      throw asEventLogError(error);
+      throw withoutValues(asEventLogError(error));
     }
   }
 

@@ -23,7 +23,7 @@ export interface TrackedOptions {
 }
 
 export interface SensitiveOptions {
-  /** What replay puts in the column's place once it was erased. (Default: null) */
+  /** What stands in the column, as a value of the database, once it was erased and may not be null. (Default: none, so it cannot be erased) */
   readonly erased?: unknown;
 }
 

@@ -117,6 +117,10 @@ async function change(
   );
   await takeSteps(session, schema);
   for (const make of functions) await session.run(make(schema));
+  // On another cluster the tables have other oids: their names say which they are.
+  await session.rows(sql`
+    update ${raw(schema)}.tracked set table_oid = coalesce(to_regclass(table_name)::oid, 0)
+    where (select system_identifier from ${raw(schema)}.installation) <> (select system_identifier::text from pg_control_system())`);
   await session.rows(sql`
     insert into ${raw(schema)}.installation as i (step, fingerprint, system_identifier, lock_arguments, require_actor)
     select ${latestStep}::integer, ${fingerprint}, system_identifier::text,
@@ -130,7 +134,9 @@ async function change(
     alter table ${schema}.event alter column epoch set default ${epoch};
     alter table ${schema}.bookmark alter column epoch set default ${epoch};
     alter table ${schema}.event drop constraint if exists event_data_limit;
-    alter table ${schema}.event add constraint event_data_limit check (pg_column_size(data) + pg_column_size(previous) <= ${options.limits.dataBytes}) not valid`);
+    alter table ${schema}.event add constraint event_data_limit check (pg_column_size(data) + pg_column_size(previous) <= ${options.limits.dataBytes}) not valid;
+    create or replace trigger data_limit before insert on ${schema}.event_sensitive for each row
+      when (pg_column_size(new.data) + pg_column_size(new.previous) > ${options.limits.dataBytes}) execute function ${schema}.refuse_size()`);
   for (const table of tables) await trackTable(session, schema, table, options.capture);
   await grant(session, schema, grants);
 }

@@ -7,7 +7,7 @@ import { type Action, actions } from "../core/tracked.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "./event.js";
 import { type PointInTime, resolvePoint } from "./point-in-time.js";
 import { recordKeys, type RecordId } from "./record-id.js";
-import { type EntityReference, trackedNameOf, trackedTableOf } from "./tracked-tables.js";
+import { type EntityReference, namesOf, trackedNameOf, trackedTableOf, trackedTables } from "./tracked-tables.js";
 
 export interface EventFilter {
   readonly entity?: EntityReference | undefined;
@@ -90,20 +90,28 @@ async function ofRecord(
   return sql`e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and e.record_key = ${key}`;
 }
 
+/** By table, so that names it had before count too; a class that is gone by the name that its events carry. */
+function ofEntity(dataSource: DataSource, entity: EntityReference): Statement {
+  const { schema } = attachmentOf(dataSource);
+  if (typeof entity === "string") {
+    const isTracked = trackedTables(dataSource)
+      .flatMap(namesOf)
+      .some(({ entity: name, formerly }) => name === entity || formerly.includes(entity));
+    if (!isTracked) return sql`e.entity = ${entity}`;
+  }
+  const table = trackedTableOf(dataSource, entity);
+  const name = trackedNameOf(dataSource, entity);
+  if (name === table.entity) return sql`e.table_name = any (${raw(schema)}.table_names(${table.tableName}))`;
+  const formerly = namesOf(table).find((child) => child.entity === name)?.formerly ?? [];
+  return sql`e.entity = any (${[name, ...formerly]})`;
+}
+
 async function conditionsOf(session: Session, dataSource: DataSource, filter: EventFilter): Promise<Statement[]> {
   const { entity, recordId, action, actionName, actor, tenant, correlationId, after, from, to } = filter;
-  const { schema } = attachmentOf(dataSource);
   const conditions: Statement[] = [];
   if (entity !== undefined && recordId !== undefined)
     conditions.push(await ofRecord(session, dataSource, entity, recordId));
-  else if (typeof entity === "string") conditions.push(sql`e.entity = ${entity}`);
-  if (entity !== undefined && typeof entity !== "string") {
-    const name = trackedNameOf(dataSource, entity);
-    const table = trackedTableOf(dataSource, entity);
-    if (name === table.entity)
-      conditions.push(sql`e.table_name = any (${raw(schema)}.table_names(${table.tableName}))`);
-    else conditions.push(sql`e.entity = ${name}`);
-  }
+  else if (entity !== undefined) conditions.push(ofEntity(dataSource, entity));
   if (action !== undefined) conditions.push(sql`e.action = ${action}`);
   if (actionName !== undefined) conditions.push(sql`e.action_name = ${actionName}`);
   if (actor !== undefined) conditions.push(sql`e.actor_type = ${actor.type}`);

@@ -1,13 +1,16 @@
 import type { DataSource, EntityMetadata, EntitySchema, ObjectLiteral, ObjectType } from "typeorm";
 import { EventLogError } from "../core/errors.js";
 import { quoteIdentifier } from "../core/sql.js";
-import { type Action, actions, sensitiveOptions, trackedOptions, versionsOf } from "../core/tracked.js";
+import { type Action, actions, type SensitiveOptions, trackedOptions, versionsOf } from "../core/tracked.js";
+import { sensitiveColumns } from "./sensitive-columns.js";
 
 export type EntityReference<T extends ObjectLiteral = ObjectLiteral> = ObjectType<T> | EntitySchema<T> | string;
 
 /** What an entity is called in the log and which version its events have. */
 interface TrackedName {
   readonly entity: string;
+  /** Names it had before. */
+  readonly formerly: readonly string[];
   readonly versions: Readonly<Record<Action, number>>;
 }
 
@@ -18,9 +21,9 @@ export interface TrackedTable extends TrackedName {
   /** The same for SQL text, always quoted. */
   readonly sqlName: string;
   readonly metadata: EntityMetadata;
-  readonly formerly: readonly string[];
   readonly keyColumns: readonly string[];
   readonly plainColumns: readonly string[];
+  readonly sensitiveColumns: ReadonlyMap<string, SensitiveOptions>;
   readonly excludedColumns: readonly string[];
   readonly deleteDateColumn: string | null;
   readonly tenantColumn: string | null;
@@ -35,7 +38,8 @@ const cache = new WeakMap<DataSource, { of: readonly EntityMetadata[]; tables: r
 
 /**
  * The tracked tables of a DataSource, from its metadata and decorators; junction and closure tables with their owners.
- * Throws OPTIONS_INVALID for two tables with one name, and for options that do not fit the entity.
+ * Throws OPTIONS_INVALID for two tables with one name, for entities on one table that do not agree on their options, and for
+ * options that do not fit the entity.
  */
 export function trackedTables(dataSource: DataSource): readonly TrackedTable[] {
   const known = cache.get(dataSource);
@@ -54,7 +58,8 @@ export function trackedTables(dataSource: DataSource): readonly TrackedTable[] {
     const table = trackedTable(dataSource, metadata);
     tables.push(table, ...ownedTables(dataSource, metadata, table));
   }
-  const unique = withoutDuplicates(tables);
+  const unique = oneEach(tables);
+  refuseDuplicates(unique);
   cache.set(dataSource, { of: dataSource.entityMetadatas, tables: unique });
   return unique;
 }
@@ -64,12 +69,7 @@ export function trackedTableOf(dataSource: DataSource, reference: EntityReferenc
   const tables = trackedTables(dataSource);
   const found =
     typeof reference === "string"
-      ? tables.find(
-          (table) =>
-            table.entity === reference ||
-            Object.values(table.children).some(({ entity }) => entity === reference) ||
-            table.formerly.includes(reference),
-        )
+      ? tables.find((table) => nameIn(table, reference) !== undefined)
       : tables.find(
           (table) =>
             dataSource.hasMetadata(reference) &&
@@ -80,13 +80,22 @@ export function trackedTableOf(dataSource: DataSource, reference: EntityReferenc
   return found;
 }
 
-/** The name that an entity's events carry: its own under single-table inheritance. */
+/** The name that an entity's events carry today: its own under single-table inheritance. */
 export function trackedNameOf(dataSource: DataSource, reference: EntityReference): string {
   const table = trackedTableOf(dataSource, reference);
-  if (typeof reference === "string")
-    return reference === table.entity || table.formerly.includes(reference) ? table.entity : reference;
+  if (typeof reference === "string") return nameIn(table, reference)?.entity ?? table.entity;
   const { discriminatorValue } = dataSource.getMetadata(reference);
   return table.children[discriminatorValue ?? ""]?.entity ?? table.entity;
+}
+
+/** The table's own name, and those of its children under single-table inheritance. */
+export function namesOf(table: TrackedTable): readonly TrackedName[] {
+  return [table, ...Object.values(table.children)];
+}
+
+function nameIn(table: TrackedTable, name: string): TrackedName | undefined {
+  const names = namesOf(table);
+  return names.find(({ entity }) => entity === name) ?? names.find(({ formerly }) => formerly.includes(name));
 }
 
 function nameOf(reference: EntityReference): string {
@@ -106,11 +115,9 @@ function trackedTable(dataSource: DataSource, metadata: EntityMetadata): Tracked
   };
   const excluded = (options.exclude ?? []).map((property) => columnOf(property, "exclude"));
   const tenantColumn = options.tenant === undefined ? null : columnOf(options.tenant, "tenant");
-  const sensitive = columns
-    .filter((column) => !column.isSelect || isSensitive(column))
-    .map((column) => column.databaseName);
+  const sensitive = sensitiveColumns(columns);
   const keyColumns = metadata.primaryColumns.map((column) => column.databaseName);
-  for (const name of [...sensitive, ...excluded]) {
+  for (const name of [...sensitive.keys(), ...excluded]) {
     if (keyColumns.includes(name)) throw invalid(metadata, `the key column "${name}" cannot be sensitive or excluded`);
     if (name === tenantColumn) throw invalid(metadata, `the tenant column "${name}" cannot be sensitive or excluded`);
   }
@@ -138,7 +145,8 @@ function trackedTable(dataSource: DataSource, metadata: EntityMetadata): Tracked
     keyColumns,
     plainColumns: columns
       .map((column) => column.databaseName)
-      .filter((name) => !sensitive.includes(name) && !excluded.includes(name)),
+      .filter((name) => !sensitive.has(name) && !excluded.includes(name)),
+    sensitiveColumns: sensitive,
     excludedColumns: excluded,
     deleteDateColumn: metadata.deleteDateColumn?.databaseName ?? null,
     tenantColumn,
@@ -153,12 +161,7 @@ function trackedTable(dataSource: DataSource, metadata: EntityMetadata): Tracked
 
 function childName(child: EntityMetadata): TrackedName {
   const options = trackedOptions(child.target) ?? {};
-  return { entity: options.name ?? child.name, versions: versionsOf(options) };
-}
-
-function isSensitive(column: EntityMetadata["columns"][number]): boolean {
-  const type = column.embeddedMetadata?.type ?? column.target;
-  return sensitiveOptions(type, column.propertyName) !== undefined;
+  return { entity: options.name ?? child.name, formerly: options.formerly ?? [], versions: versionsOf(options) };
 }
 
 /** Junction tables of the relations it owns, `Post.tags`, and its closure table, `Category.closure`. */
@@ -169,6 +172,11 @@ function ownedTables(dataSource: DataSource, metadata: EntityMetadata, owner: Tr
       .map((relation) => ({ name: relation.propertyPath, of: relation.junctionEntityMetadata })),
   );
   if (metadata.closureJunctionTable) owned.push({ name: "closure", of: metadata.closureJunctionTable });
+  for (const { name, of } of owned) {
+    const [hidden] = sensitiveColumns(of?.columns ?? []).keys();
+    if (hidden !== undefined)
+      throw invalid(metadata, `the junction table of "${name}" has the sensitive value "${hidden}" as a key`);
+  }
   return owned.flatMap(({ name, of }) =>
     of === undefined
       ? []
@@ -181,6 +189,7 @@ function ownedTables(dataSource: DataSource, metadata: EntityMetadata, owner: Tr
             metadata: of,
             keyColumns: of.primaryColumns.map((column) => column.databaseName),
             plainColumns: of.columns.map((column) => column.databaseName),
+            sensitiveColumns: new Map(),
             excludedColumns: [],
             deleteDateColumn: null,
             tenantColumn: null,
@@ -199,13 +208,53 @@ function names(dataSource: DataSource, metadata: EntityMetadata): Pick<TrackedTa
   };
 }
 
-function withoutDuplicates(tables: readonly TrackedTable[]): readonly TrackedTable[] {
+/** One of each table, also where several entities are on it. */
+function oneEach(tables: readonly TrackedTable[]): readonly TrackedTable[] {
   const byTable = new Map<string, TrackedTable>();
+  for (const table of tables) {
+    const other = byTable.get(table.tableName);
+    byTable.set(table.tableName, other === undefined ? table : together(other, table));
+  }
+  return [...byTable.values()];
+}
+
+const agreedOn = [
+  "entity",
+  "formerly",
+  "versions",
+  "keyColumns",
+  "excludedColumns",
+  "tenantColumn",
+  "actions",
+] as const;
+
+/** What two entities on one table say of it: each may know other columns, and one that is sensitive for either is sensitive. */
+function together(one: TrackedTable, other: TrackedTable): TrackedTable {
+  for (const what of [...agreedOn, "auditOnly"] as const) {
+    const [a, b] = [JSON.stringify(one[what]), JSON.stringify(other[what])];
+    if (a !== b) {
+      throw new EventLogError(
+        "OPTIONS_INVALID",
+        `${one.metadata.name} and ${other.metadata.name} are both on ${one.tableName} and do not agree: ${what} is ${a} and ${b}.`,
+        { hint: "Give both the same @Tracked options, `name` among them." },
+      );
+    }
+  }
+  const sensitive = new Map([...other.sensitiveColumns, ...one.sensitiveColumns]);
+  return {
+    ...one,
+    sensitiveColumns: sensitive,
+    plainColumns: [...new Set([...one.plainColumns, ...other.plainColumns])].filter((name) => !sensitive.has(name)),
+    deleteDateColumn: one.deleteDateColumn ?? other.deleteDateColumn,
+    discriminatorColumn: one.discriminatorColumn ?? other.discriminatorColumn,
+    children: { ...other.children, ...one.children },
+  };
+}
+
+function refuseDuplicates(tables: readonly TrackedTable[]): void {
   const byName = new Map<string, string>();
   for (const table of tables) {
-    if (byTable.has(table.tableName)) continue;
-    byTable.set(table.tableName, table);
-    for (const name of new Set([table.entity, ...Object.values(table.children).map(({ entity }) => entity)])) {
+    for (const name of new Set(namesOf(table).flatMap(({ entity, formerly }) => [entity, ...formerly]))) {
       const other = byName.get(name);
       if (other !== undefined) {
         throw new EventLogError(
@@ -219,7 +268,6 @@ function withoutDuplicates(tables: readonly TrackedTable[]): readonly TrackedTab
       byName.set(name, table.tableName);
     }
   }
-  return [...byTable.values()];
 }
 
 function invalid(metadata: EntityMetadata, what: string): EventLogError {

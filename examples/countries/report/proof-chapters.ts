@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import type { ReplayReport } from "../../../src/index.js";
+import type { Difference, ReplayReport } from "../../../src/index.js";
 import type { Facts, Proof } from "../facts.js";
 import type { Fingerprint } from "../proof.js";
 import type { Spoiled } from "../spoil.js";
@@ -63,7 +63,7 @@ function changedRows({ inserted, updated, deleted }: ReplayReport["rows"]): stri
 }
 
 export function mended({ spoiled, found, replay, after, nextId }: Facts["mended"]): string {
-  const words = ({ entity, recordId, kind, columns }: Spoiled) => [
+  const words = ({ entity, recordId, kind, columns }: Spoiled | Difference) => [
     record({ entity, recordId }),
     kind,
     columns.join(", "),
