@@ -24,8 +24,15 @@ export type { Difference, VerifyOptions, VerifyReport } from "../replay/verify.j
 export { EventLogError, errorCodes } from "./core/errors.js";
 export type { EventLogErrorCode } from "./core/errors.js";
 export type { LockKey } from "./core/options.js";
-export { enrichRequestContext, requestContext, withRequestContext } from "./core/request-context.js";
+export {
+  bindRequestContext,
+  enrichRequestContext,
+  requestContext,
+  withRequestContext,
+} from "./core/request-context.js";
 export type { Actor, RequestContext } from "./core/request-context.js";
+export { checkReader, readRequest } from "./core/request-reader.js";
+export type { RequestReader } from "./core/request-reader.js";
 export { Sensitive, track, Tracked } from "./core/tracked.js";
 export type { Action, SensitiveOptions, TrackedOptions } from "./core/tracked.js";
 export { eventLog } from "./event-log.js";

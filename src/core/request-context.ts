@@ -59,6 +59,17 @@ export function enrichRequestContext(more: RequestContext): void {
   cell.open = openContext(merge(cell.open.context, more));
 }
 
+/**
+ * `work`, to be called later with the request context that is open now, whatever is open then: for callbacks of streams, event
+ * emitters and clients, which Node runs outside the request that gave them. Outside a request context, `work` as it is.
+ */
+export function bindRequestContext<Arguments extends unknown[], T>(
+  work: (...given: Arguments) => T,
+): (...given: Arguments) => T {
+  const cell = storage.getStore();
+  return cell === undefined ? work : (...given) => storage.run(cell, () => work(...given));
+}
+
 /** What the database is told: the open context as JSON, and the same in base64, or undefined where none is open. */
 export function sendableContext(): Pick<OpenContext, "json" | "encoded"> | undefined {
   return storage.getStore()?.open;

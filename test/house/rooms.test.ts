@@ -17,7 +17,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   "src/sinks": ["src/core", "entities", "src/log", "src/activity"],
   src: ["src/core", "entities", "src/log", "subscribers", "replay", "src/install", "src/activity", "src/sinks"],
   "src/cli": ["src"],
-  "src/nestjs": ["src"],
+  "src/nestjs": ["src", "src/express", "src/fastify"],
   "src/express": ["src"],
   "src/fastify": ["src"],
   "src/testing": ["src", "src/log"],
@@ -195,7 +195,7 @@ class House {
 
   async lint(): Promise<Finding[]> {
     const oxlint = join(ROOT, "node_modules/oxlint/bin/oxlint");
-    const args = [oxlint, "--type-aware", "--deny-warnings", "-f", "json"];
+    const args = [oxlint, "--type-aware", "--disable-nested-config", "--deny-warnings", "-f", "json"];
     const output = await new Promise<string>((resolve) => {
       execFile(process.execPath, args, { cwd: this.folder, maxBuffer: 1 << 26 }, (_error, stdout) => resolve(stdout));
     });

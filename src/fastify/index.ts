@@ -1,0 +1,2 @@
+export type { RequestReader } from "../index.js";
+export { requestContext } from "./request-context.js";
