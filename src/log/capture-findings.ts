@@ -24,8 +24,7 @@ export async function captureFindings(
         (select string_agg(c, ', ') from unnest(t.column_names) c where not exists (select from ${raw(schema)}.columns(o.oid) n where n.name = c)) as gone,
         (select string_agg(n.name, ', ' order by n.number) from ${raw(schema)}.columns(o.oid) n where n.name <> all (t.column_names)) as added,
         case when t.level = 'statement' and ${raw(schema)}.level_of(o.oid) = 'row' then 'row' end as level,
-        (select string_agg(distinct u.relation::text, ', ') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u where u.relation <> o.oid and u.problem <> 'unfit') as partitions,
-        (select string_agg(distinct u.name, ',') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u where u.relation = o.oid and u.problem = 'disabled') as disabled
+        (select string_agg(distinct u.relation::text, ', ') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u where u.relation <> o.oid and u.problem <> 'unfit') as partitions
       from ${expected} join ${raw(schema)}.tracked t on t.table_oid = o.oid order by e.entity`)
     : [];
   const rules = await session.rows(sql`
@@ -41,7 +40,7 @@ export async function captureFindings(
   return [...changed.flatMap(changes), ...rules.map(rewritten), ...replica.map(silenced)];
 }
 
-function changes({ entity, tableName, renamed, gone, added, level, partitions, disabled }: TextRow): Finding[] {
+function changes({ entity, tableName, renamed, gone, added, level, partitions }: TextRow): Finding[] {
   const of = `${entity} (${tableName})`;
   const stale = (severity: Finding["severity"], message: string): Finding => ({
     code: "INSTALL_STALE",
@@ -63,7 +62,6 @@ function changes({ entity, tableName, renamed, gone, added, level, partitions, d
         ]
       : []),
     ...(partitions ? [stale("error", `Partitions of ${of} lack capture triggers: ${partitions}.`)] : []),
-    ...(disabled ? [stale("error", `Capture triggers of ${of} are disabled: ${disabled}.`)] : []),
   ];
 }
 

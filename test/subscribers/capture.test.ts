@@ -4,8 +4,11 @@ import { withRequestContext } from "../../src/index.js";
 import { Oracle } from "../oracle.js";
 import type { TrackedApplication } from "../tracked-application.js";
 import { afterRowTables } from "./entities/machines.js";
+import { captureTable, printedTable, printTable } from "./capture-table.js";
 import { groups } from "./paths/index.js";
 import { startWorkshop, watched } from "./workshop.js";
+
+const recordedPaths = new Set<string>();
 
 for (const level of ["statement", "row"] as const) {
   describe(`trigger capture at ${level} level`, () => {
@@ -39,6 +42,7 @@ for (const level of ["statement", "row"] as const) {
             const actor = { type: "test", id: randomUUID(), name };
             const recorded = await oracle.compare(() => withRequestContext({ actor }, write), actor);
             expect(recorded).to.deep.equal({ create: 0, update: 0, destroy: 0, ...counts });
+            recordedPaths.add(`${level} ${group} ${name}`);
           });
         }
       });
@@ -51,3 +55,13 @@ for (const level of ["statement", "row"] as const) {
     });
   });
 }
+
+describe("the README's capture table", () => {
+  it("says what this suite found (UPDATE_README=1 writes it)", async function () {
+    const tried = Object.values(groups).reduce((total, paths) => total + 2 * Object.keys(paths).length, 0);
+    if (process.env["UPDATE_README"] === undefined && recordedPaths.size < tried) this.skip();
+    const made = captureTable(recordedPaths);
+    if (process.env["UPDATE_README"] !== undefined) await printTable(made);
+    expect(await printedTable()).to.equal(made);
+  });
+});
