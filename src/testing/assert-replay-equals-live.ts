@@ -33,4 +33,5 @@ const words = {
   missing: "in the log, not in the table",
   unexpected: "in the table, not in the log",
   different: "different",
+  erased: "erased",
 } as const;
