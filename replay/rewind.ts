@@ -36,23 +36,45 @@ export async function recordDifference(
     const { missing, unexpected, different } = await countDifference(session, table, before, after);
     return missing + unexpected + different;
   }
+  const generated = await generatedColumns(session, table);
+  const withGenerated = (fold: string) => `(select g.*${generated} from ${fold} g)`;
   const key = raw(quoteIdentifier(table.keyColumns[0] ?? ""));
   const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
   const context = JSON.stringify({ ...open, actionName: undefined, metadata: { ...open.metadata, ...metadata } });
-  const image = async (relation: string) =>
-    (await session.row(sql`select ${raw(schema)}.image_sql(${relation}::regclass, ${foldOnly}) as sql`))?.sql ?? "";
-  const [old, new_] = [await image(before), await image(after)];
+  const image = await imageSql(session, schema, table);
   const row = await session.row(sql`
     select coalesce(sum(written), 0) as written
     from (
       select ${raw(schema)}.append(array_agg(row(ordinal, ${table.tableName}, old, new)::${raw(schema)}.change order by ordinal), ${context}::jsonb, ${actionName}) as written
       from (
         select row_number() over () as ordinal, o.image as old, n.image as new
-        from (select t.*, ${raw(old)} as image from ${raw(before)} t) o
-        full join (select t.*, ${raw(new_)} as image from ${raw(after)} t) n on ${raw(sameKey(table, "o", "n"))}
+        from (select t.*, ${raw(image)} as image from ${raw(withGenerated(before))} t) o
+        full join (select t.*, ${raw(image)} as image from ${raw(withGenerated(after))} t) n on ${raw(sameKey(table, "o", "n"))}
         where o.${key} is null or n.${key} is null or ${raw(differs(table, "o", "n"))}
       ) change
       group by ordinal / ${batch}
     ) batches`);
   return numberOf(row, "written");
+}
+
+/** The image of a row of a fold, in the form that the table's own rows have in the log. */
+async function imageSql(session: Session, schema: string, table: FoldTable): Promise<string> {
+  const without = [...foldOnly, ...table.excludedColumns];
+  const row = await session.row(
+    sql`select ${raw(schema)}.image_sql(${table.sqlName}::regclass, ${without}::text[]) as sql`,
+  );
+  return row?.sql ?? "";
+}
+
+/**
+ * The generated columns, which a fold does not have, as SQL to select beside it: events hold whole rows.
+ * Left out where one could be made of an excluded column.
+ */
+async function generatedColumns(session: Session, table: FoldTable): Promise<string> {
+  if (table.excludedColumns.length > 0) return "";
+  const rows = await session.rows(sql`
+    select a.attname as name, pg_get_expr(d.adbin, d.adrelid) as made
+    from pg_attribute a join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = ${table.sqlName}::regclass and a.attgenerated <> '' and not a.attisdropped`);
+  return rows.map(({ name, made }) => `, (${made}) as ${quoteIdentifier(name ?? "")}`).join("");
 }

@@ -116,7 +116,7 @@ export function trackedClient(Base: PgClientClass, { schema, limits }: CheckedOp
       }
       if (alone && !wrap) return this.#send(given, values, callback);
       return this.#inTurn(given, values, callback, async (send) => {
-        if (!alone) {
+        if (!alone || this.#isInTransaction()) {
           await this.#own(setContext(encoded));
           if (this.#open) this.#told = encoded;
           return send(given);
@@ -204,6 +204,12 @@ export function trackedClient(Base: PgClientClass, { schema, limits }: CheckedOp
         where n.nspname = ${quoteLiteral(schema)} and c.relname = 'gate' and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`);
       if (rows.length > 0) gates.add(database);
       return rows.length > 0;
+    }
+
+    /** As the server said with its last answer: a transaction of the application is never ended by one of ours. */
+    #isInTransaction(): boolean {
+      const { getTransactionStatus } = this as { getTransactionStatus?: () => string | null };
+      return ["T", "E"].includes(getTransactionStatus?.call(this) ?? "");
     }
 
     #own(text: string): Promise<{ rows: unknown[] }> {

@@ -10,6 +10,11 @@ export function stripped(text: string): string {
   }
 }
 
+/** What is no command whatever it holds: strings in all their forms, identifiers, comments. */
+const quoted =
+  /\be'(?:[^'\\]|\\[^]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(?<![\w$])(\$(?:[a-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$)[^]*?\1|--[^\n]*|\/\*(?:[^*]|\*(?!\/))*\*\//gi;
+/** A function's body in the SQL standard's form ends with END. */
+const atomicBody = /\bbegin\s+atomic\b[^]*?;\s*end\b/gi;
 const begin = /^(?:begin|start\s+transaction)\b[^;]*/i;
 const ends = /(?:^|;)\s*(?:commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b/i;
 const rollsBackToSavepoint = /(?:^|;)\s*rollback\s+(?:work\s+|transaction\s+)?to\b/i;
@@ -24,11 +29,18 @@ export function endOfBegin(text: string): number {
 }
 
 export function endsTransaction(text: string): boolean {
-  return ends.test(stripped(text));
+  return commands(text, ends);
 }
 
 export function returnsToSavepoint(text: string): boolean {
-  return rollsBackToSavepoint.test(stripped(text));
+  return commands(text, rollsBackToSavepoint);
+}
+
+/** Whether the text has such a command: not in a literal, an identifier, a comment, or the body of a function or block. */
+function commands(text: string, command: RegExp): boolean {
+  if (!command.test(stripped(text))) return false;
+  const bare = text.replace(quoted, (part) => (/^(?:--|\/\*)/.test(part) ? " " : "''")).replace(atomicBody, "''");
+  return command.test(stripped(bare));
 }
 
 /** Whether the statement may write rows, itself or through a function: only then is who and why told with it. */

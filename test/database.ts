@@ -8,15 +8,22 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Makes an empty database on the server of `DATABASE_URL`: from template0, so that nothing of the server's own is in it. */
-export async function createDatabase(): Promise<TestDatabase> {
+/**
+ * Makes a database on the server of `DATABASE_URL`: an empty one from template0, so that nothing of the server's own is in it,
+ * or a copy of another one that nobody is connected to.
+ */
+export async function createDatabase({
+  copyOf,
+  server = serverUrl(),
+}: { copyOf?: TestDatabase | undefined; server?: string | undefined } = {}): Promise<TestDatabase> {
   const name = `chronicle_test_${randomBytes(6).toString("hex")}`;
-  await onServer(`create database "${name}" template template0`);
-  const url = new URL(serverUrl());
+  const template = copyOf === undefined ? "template0" : new URL(copyOf.url).pathname.slice(1);
+  await query(server, `create database "${name}" template "${template}"`);
+  const url = new URL(server);
   url.pathname = `/${name}`;
   return {
     url: url.href,
-    drop: () => onServer(`drop database if exists "${name}" with (force)`),
+    drop: async () => void (await query(server, `drop database if exists "${name}" with (force)`)),
   };
 }
 
@@ -33,10 +40,6 @@ export async function query<Row extends pg.QueryResultRow>(
   } finally {
     await client.end();
   }
-}
-
-async function onServer(sql: string): Promise<void> {
-  await query(serverUrl(), sql);
 }
 
 function serverUrl(): string {

@@ -19,7 +19,7 @@ begin
     effects: effectsOfImages({
       changes: `select c.ordinal, c.old, c.new, t.*, t.discriminator_entities -> (coalesce(c.new, c.old) ->> t.discriminator_column) as child
       from unnest(changes) c join ${s}.tracked t on t.table_name = c.table_name`,
-      sameRecord: `${s}.record_key(c.old, c.key_columns) = ${s}.record_key(c.new, c.key_columns)`,
+      sameRecord: `c.old is not null and c.new is not null and ${s}.record_key(c.old, c.key_columns) = ${s}.record_key(c.new, c.key_columns)`,
       plainColumns: "plain_columns",
       actions: "actions",
     }),

@@ -31,6 +31,8 @@ export interface Setting extends EventLogOptions {
   /** SQL that runs after that, before the log is installed. */
   readonly after?: string;
   readonly dataSource?: Partial<DataSourceOptions>;
+  /** A closed application whose database is copied, with its tables and its log. (Default: made anew) */
+  readonly copyOf?: Application;
 }
 
 /** An application on a database of its own, with its log, and a connection that knows nothing of either. */
@@ -50,8 +52,14 @@ export class Application {
   }
 
   async start(): Promise<void> {
-    this.#database = await createDatabase();
+    const { copyOf } = this.setting;
+    const original = copyOf === undefined ? undefined : copyOf.#database;
+    this.#database = await createDatabase({ copyOf: original });
     this.db = await this.connect();
+    if (copyOf !== undefined) {
+      ({ dataSource: this.dataSource, log: this.log } = await this.open(this.setting));
+      return;
+    }
     if (this.setting.before) await this.db.query(this.setting.before);
     ({ dataSource: this.dataSource, log: this.log } = await this.open(this.setting, { synchronize: true }));
     if (this.setting.after) await this.db.query(this.setting.after);
@@ -59,14 +67,19 @@ export class Application {
   }
 
   async stop(): Promise<void> {
+    await this.close();
+    await this.#database?.drop();
+  }
+
+  /** Ends its connections; the database stays. */
+  async close(): Promise<void> {
     for (const dataSource of this.#dataSources) if (dataSource.isInitialized) await dataSource.destroy();
     for (const client of this.#clients) await client.end().catch(() => undefined);
-    await this.#database?.drop();
   }
 
   /** One more process of the application, with other code: another version of entities, other handlers. */
   async open(setting: Setting, { synchronize = false } = {}): Promise<{ dataSource: DataSource; log: EventLog }> {
-    const { entities, before: _before, after: _after, dataSource: more, ...options } = setting;
+    const { entities, before: _before, after: _after, copyOf: _copyOf, dataSource: more, ...options } = setting;
     const dataSource = new DataSource(
       withEventLog({ type: "postgres", url: this.url, entities, synchronize, ...more } as DataSourceOptions, options),
     );
