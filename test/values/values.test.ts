@@ -33,6 +33,20 @@ const tables = ["specimen", "source"].map(
     `create table ${name} (id integer primary key, ${types.map((type) => `${columnOf(type)} ${type}`).join(", ")});`,
 );
 
+/** What a session, a role or a database may have set. */
+const settings = {
+  timezone: "'Asia/Kathmandu'",
+  datestyle: "'SQL, DMY'",
+  extra_float_digits: "-15",
+  bytea_output: "'escape'",
+  intervalstyle: "'iso_8601'",
+  search_path: "hostile, pg_catalog, public",
+  standard_conforming_strings: "off",
+  array_nulls: "off",
+  xmloption: "'document'",
+  backslash_quote: "on",
+};
+
 /** In COPY's text format. */
 const copied = (value: string) =>
   value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t");
@@ -167,6 +181,32 @@ describe("values", () => {
     expect(difference(await rowsOf(), rows)).to.deep.equal([]);
   });
 
+  it("come back byte-equal whatever a database has set", async function () {
+    this.timeout(120_000);
+    for (const [type, values] of Object.entries(dictionary)) {
+      for (const value of values) await paths["insert"]?.(columnOf(type), value);
+    }
+    const rows = await rowsOf();
+    await app.wipe();
+    const [{ name } = { name: "" }] = await app.sql<{ name: string }>("select current_database() as name");
+    const change = (how: string) =>
+      app.db.query(
+        how === "set"
+          ? Object.entries(settings)
+              .map(([key, value]) => `alter database ${name} set ${key} = ${value}`)
+              .join("; ")
+          : `alter database ${name} reset all`,
+      );
+    await change("set");
+    try {
+      await app.log.replay();
+      expect((await app.log.verify()).equal).to.equal(true);
+    } finally {
+      await change("reset");
+    }
+    expect(difference(await rowsOf(), rows)).to.deep.equal([]);
+  });
+
   it("are stored the same whatever a session, a role or a database has set", async function () {
     this.timeout(120_000);
     for (const [type, values] of Object.entries(dictionary)) {
@@ -192,18 +232,6 @@ describe("values", () => {
       create function hostile.nextval(text) returns bigint language sql as $$ select 1::bigint $$;
       create function hostile.not_equal(record, record) returns boolean language plpgsql as $$ begin return false; end $$;
       create operator hostile.*<> (leftarg = record, rightarg = record, function = hostile.not_equal);`);
-    const settings = {
-      timezone: "'Asia/Kathmandu'",
-      datestyle: "'SQL, DMY'",
-      extra_float_digits: "-15",
-      bytea_output: "'escape'",
-      intervalstyle: "'iso_8601'",
-      search_path: "hostile, pg_catalog, public",
-      standard_conforming_strings: "off",
-      array_nulls: "off",
-      xmloption: "'document'",
-      backslash_quote: "on",
-    };
     const [{ name } = { name: "" }] = await app.sql<{ name: string }>("select current_database() as name");
     const set = (how: string, reset = false) =>
       app.db.query(
