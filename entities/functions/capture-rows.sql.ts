@@ -8,19 +8,21 @@ create or replace function ${s}.capture_rows(t ${s}.tracked, out declared text, 
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   image text := 'select ' || ${s}.image_sql(t.table_oid, t.excluded_columns) || ' from (select ($1).*) t';
+  shape bigint := (select bit_xor(hashtextextended(attname, atttypid::bigint)) from pg_attribute where attrelid = t.table_oid and attnum > 0 and not attisdropped);
 begin
   if t.level = 'row' and ${s}.row_by_row(t.table_oid) then
     declared := 'old_image jsonb; new_image jsonb;';
     written := format($body$if TG_LEVEL = 'ROW' then
+    select bit_xor(hashtextextended(attname, atttypid::bigint)) = %1$s into known from pg_attribute where attrelid = TG_RELID and attnum > 0 and not attisdropped;
     if TG_OP <> 'INSERT' then
-      execute case when to_jsonb(old) ?& %1$L::text[] then %2$L else 'select ' || ${s}.image_sql(TG_RELID, %3$L) || ' from (select ($1).*) t' end into old_image using old;
+      execute case when known then %2$L else 'select ' || ${s}.image_sql(TG_RELID, %3$L) || ' from (select ($1).*) t' end into old_image using old;
     end if;
     if TG_OP <> 'DELETE' then
-      execute case when to_jsonb(new) ?& %1$L::text[] then %2$L else 'select ' || ${s}.image_sql(TG_RELID, %3$L) || ' from (select ($1).*) t' end into new_image using new;
+      execute case when known then %2$L else 'select ' || ${s}.image_sql(TG_RELID, %3$L) || ' from (select ($1).*) t' end into new_image using new;
     end if;
     %4$s;
     return null;
-  end if;$body$, t.special_columns, image, t.excluded_columns, ${s}.capture_statement(t.id, 'ROW', 'context'));
+  end if;$body$, shape, image, t.excluded_columns, ${s}.capture_statement(t.id, 'ROW', 'context'));
   elsif t.level = 'row' then
     declared := 'is_first boolean;';
     first := $body$if TG_LEVEL = 'ROW' then

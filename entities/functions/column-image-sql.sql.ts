@@ -9,7 +9,7 @@ language sql immutable as $$
     when 'text' then 'true'
     when 'jsonb' then 'jsonb_typeof(to_jsonb(%1$I.%2$I)) in (''null'', ''string'')'
     when 'float' then '%1$I.%2$I::text = ''-0'''
-    when 'array' then '%1$I.%2$I::text ~ ''^\\[|-0[,}]'''
+    when 'array' then '%1$I.%2$I::text ~ ''^[[]|-0[,}]'''
     else 'false'
   end, alias, name)
 $$;

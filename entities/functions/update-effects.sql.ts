@@ -25,9 +25,9 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     order by e.part, " chronicle ordinal"$effects$,
     string_agg(format('row(o.%1$I)::record *<> row(n.%1$I)::record as c%2$s', c.name, c.number), ', ' order by c.number),
     string_agg(format('%L, %s', c.name, n.image), ', ' order by c.number) filter (where c.name = any (t.key_columns) or c.name in (t.discriminator_column, t.tenant_column)),
-    string_agg(format('case when c%s then jsonb_build_object(%L, %s) else ''{}'' end', c.number, c.name, n.image), ' || ' order by c.number),
-    string_agg(format('case when c%s then jsonb_build_object(%L, %s) else ''{}'' end', c.number, c.name, o.image), ' || ' order by c.number),
-    string_agg(format('c%s', c.number), ' or ' order by c.number) filter (where c.name = any (t.key_columns)),
+    string_agg(format('case when c.c%s then jsonb_build_object(%L, %s) else ''{}'' end', c.number, c.name, n.image), ' || ' order by c.number),
+    string_agg(format('case when c.c%s then jsonb_build_object(%L, %s) else ''{}'' end', c.number, c.name, o.image), ' || ' order by c.number),
+    string_agg(format('c.c%s', c.number), ' or ' order by c.number) filter (where c.name = any (t.key_columns)),
     ${s}.image_sql(t.table_oid, t.excluded_columns) || ' - '' chronicle ordinal''',
     t.actions)
   from ${s}.columns(t.table_oid) c

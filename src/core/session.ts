@@ -16,6 +16,9 @@ const pinned = `
   set local timezone = 'UTC';
   set local bytea_output = 'hex';
   set local lc_monetary = 'C';
+  set local xmloption = 'content';
+  set local array_nulls = on;
+  set local standard_conforming_strings = on;
   set local client_min_messages = 'warning'`;
 
 const asText = { getTypeParser: () => (value: string) => value };
