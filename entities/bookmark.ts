@@ -5,7 +5,7 @@ import { Column, Entity, PrimaryColumn } from "typeorm";
 export class ChronicleBookmark {
   @PrimaryColumn({ type: "text", name: "name" }) name!: string;
   @Column({ type: "bigint", name: "position" }) position!: string;
-  @Column({ type: "pg_snapshot" as "text", name: "snapshot" }) snapshot!: string;
+  @Column({ type: "text", name: "snapshot" }) snapshot!: string;
   @Column({ type: "smallint", name: "epoch" }) epoch!: number;
   @Column({ type: "timestamp with time zone", name: "created_at" }) createdAt!: Date;
 }

@@ -5,7 +5,7 @@ import { Column, Entity, PrimaryColumn } from "typeorm";
 export class ChronicleTracked {
   @PrimaryColumn({ type: "smallint", name: "id" }) id!: number;
   /** What stays when the table is renamed. */
-  @Column({ type: "oid" as "bigint", name: "table_oid" }) tableOid!: string;
+  @Column({ type: "bigint", name: "table_oid" }) tableOid!: string;
   @Column({ type: "text", name: "table_name" }) tableName!: string;
   @Column({ type: "text", array: true, name: "former_tables" }) formerTables!: string[];
   @Column({ type: "text", name: "entity" }) entity!: string;

@@ -36,7 +36,7 @@ export async function at<T extends ObjectLiteral>(
       const rows = await session.typedRows(query);
       return keys.map((key) => {
         const row = rows.find((candidate) => candidate[recordKey.slice(1, -1)] === key);
-        return row === undefined ? null : entityOf<T>(dataSource, metadata, table, row, sensitive);
+        return row === undefined ? null : entityOf<T>(dataSource, table, row, sensitive, metadata);
       });
     });
   });
@@ -70,10 +70,10 @@ export async function recordFold(
 /** A folded row as TypeORM would load it. */
 export function entityOf<T extends ObjectLiteral>(
   dataSource: DataSource,
-  asked: EntityMetadata,
   table: FoldTable,
   row: Record<string, unknown>,
   sensitive: boolean,
+  asked: EntityMetadata = table.metadata,
 ): T {
   const metadata = childOf(asked, row);
   const entity = metadata.create() as ObjectLiteral;

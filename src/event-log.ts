@@ -10,6 +10,9 @@ import { attachmentOf } from "./core/attachment.js";
 import { baseline, type BaselineOptions } from "./install/baseline.js";
 import { erase, type EraseOptions, type EraseReport } from "./install/erase.js";
 import { install, type InstallOptions, type InstallReport } from "./install/install.js";
+import { writeMigration } from "./install/migration-file.js";
+import type { SetUpOptions } from "./install/set-up.js";
+import { uninstall } from "./install/uninstall.js";
 import { type Bookmark, bookmark } from "./log/bookmark.js";
 import type { RecordedEvent } from "./log/event.js";
 import type { PointInTime } from "./log/point-in-time.js";
@@ -22,6 +25,10 @@ import type { EntityReference } from "./log/tracked-tables.js";
 export interface EventLog {
   /** Sets up the log and capture, or brings them up to date; does nothing when they are. */
   install(options?: InstallOptions): Promise<InstallReport>;
+  /** Takes the log away again, as long as it holds no event. */
+  uninstall(options?: SetUpOptions): Promise<void>;
+  /** Writes a TypeORM migration that installs the log. */
+  migration(file: string): Promise<{ file: string }>;
   /** What is installed, missing or stale. */
   status(): Promise<Status>;
   /** Throws NOT_INSTALLED or INSTALL_STALE; for an application's start. */
@@ -80,6 +87,8 @@ export function eventLog(dataSource: DataSource): EventLog {
 function logOf(dataSource: DataSource): EventLog {
   return Object.freeze<EventLog>({
     install: (options) => install(dataSource, options),
+    uninstall: (options) => uninstall(dataSource, options),
+    migration: (file) => writeMigration(file),
     status: () => status(dataSource),
     check: () => check(dataSource),
     events: (filter) => events(dataSource, filter),

@@ -40,6 +40,7 @@ export type { EventLog } from "./event-log.js";
 export type { BaselineOptions } from "./install/baseline.js";
 export type { EraseOptions, EraseReport } from "./install/erase.js";
 export type { InstallOptions, InstallReport } from "./install/install.js";
+export type { SetUpOptions } from "./install/set-up.js";
 export type { Bookmark } from "./log/bookmark.js";
 export type { RecordedEvent } from "./log/event.js";
 export type { PointInTime } from "./log/point-in-time.js";

@@ -90,7 +90,7 @@ export function trackedClient(Base: PgClientClass, { schema, limits }: CheckedOp
         try {
           return withoutSteps(await send(withText(given, first.text)), first.steps);
         } catch (error) {
-          if (!passGate || stateOf(error) !== "42P01") throw this.#forget(error);
+          if (!passGate || !["42P01", "3F000"].includes(stateOf(error) ?? "")) throw this.#forget(error);
           gates.delete(this.#database());
           await this.#own("rollback");
           const again = opening(false);

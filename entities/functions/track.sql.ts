@@ -4,22 +4,25 @@
  * A name that another table's events carry is refused: they would be taken for this one's.
  */
 export const track = (s: string): string => `-- version: 2
+create or replace function ${s}.versions(spec jsonb) returns table (name text, action text, version integer)
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select '', v.key, v.value::integer from jsonb_each_text(spec -> 'versions') v
+  union all
+  select c.key, v.key, v.value::integer
+  from jsonb_each(spec -> 'discriminatorEntities') c cross join lateral jsonb_each_text(c.value -> 'versions') v
+$$;
+
 create or replace function ${s}.track(of regclass, spec jsonb) returns smallint
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
   named text := ${s}.table_name(of);
-  plain text[] := ${s}.names(spec -> 'plainColumns');
-  excluded text[] := ${s}.names(spec -> 'excludedColumns');
-  refused text := (select string_agg(format('%I %s', name, type), ', ') from ${s}.columns(of) where kind = 'refused' and name <> all (${s}.names(spec -> 'excludedColumns')));
-  digits text[] := (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.digits);
-  special text[] := (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.kind in ('text', 'jsonb', 'float', 'array') and c.name <> all (${s}.names(spec -> 'excludedColumns')));
+  refused text;
   taken text;
   tracked_id smallint;
+  known jsonb;
+  versions jsonb;
 begin
-  if refused is not null then
-    raise exception '% has columns of types that cannot be recorded: %', named, refused using errcode = 'CH002';
-  end if;
   -- The table itself, also under another name; else one that is gone and whose place this one takes.
   select t.id into tracked_id
   from ${s}.tracked t
@@ -43,6 +46,20 @@ begin
     values (of, named, spec ->> 'entity', '{}', '{}', '{}', '{}', '{}', '{}', '', '{}')
     returning id into tracked_id;
   end if;
+  select t.spec, jsonb_build_object(
+      'create', greatest((spec #>> '{versions,create}')::integer, (t.versions ->> 'create')::integer),
+      'update', greatest((spec #>> '{versions,update}')::integer, (t.versions ->> 'update')::integer),
+      'destroy', greatest((spec #>> '{versions,destroy}')::integer, (t.versions ->> 'destroy')::integer))
+  into known, versions
+  from ${s}.tracked t where t.id = tracked_id;
+  if exists (select from ${s}.versions(known) k join ${s}.versions(spec) g using (name, action) where g.version < k.version) then
+    spec := known; -- code that is older than what is installed knows less of the table
+  end if;
+  select string_agg(format('%I %s', c.name, c.type), ', ') into refused
+  from ${s}.columns(of) c where c.kind = 'refused' and c.name <> all (${s}.names(spec -> 'excludedColumns'));
+  if refused is not null then
+    raise exception '% has columns of types that cannot be recorded: %', named, refused using errcode = 'CH002';
+  end if;
   update ${s}.tracked t set
     table_oid = of,
     former_tables = case when t.table_name = named then t.former_tables else array_append(array_remove(t.former_tables, named), t.table_name) end,
@@ -52,17 +69,15 @@ begin
     discriminator_column = spec ->> 'discriminatorColumn',
     discriminator_entities = coalesce(spec -> 'discriminatorEntities', '{}'),
     key_columns = ${s}.names(spec -> 'keyColumns'),
-    versions = jsonb_build_object(
-      'create', greatest((spec #>> '{versions,create}')::integer, (t.versions ->> 'create')::integer),
-      'update', greatest((spec #>> '{versions,update}')::integer, (t.versions ->> 'update')::integer),
-      'destroy', greatest((spec #>> '{versions,destroy}')::integer, (t.versions ->> 'destroy')::integer)),
+    versions = versions,
     delete_date_column = spec ->> 'deleteDateColumn',
     tenant_column = spec ->> 'tenantColumn',
-    plain_columns = plain,
-    digit_columns = digits,
-    special_columns = special,
+    plain_columns = ${s}.names(spec -> 'plainColumns'),
+    digit_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.digits),
+    special_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c
+      where c.kind in ('text', 'jsonb', 'float', 'array') and c.name <> all (${s}.names(spec -> 'excludedColumns'))),
     json_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.type in ('json', 'jsonb')),
-    excluded_columns = excluded,
+    excluded_columns = ${s}.names(spec -> 'excludedColumns'),
     actions = ${s}.names(spec -> 'actions'),
     audit_only = (spec ->> 'auditOnly')::boolean,
     capture = spec ->> 'capture',

@@ -1,3 +1,6 @@
+import { quoteLiteral } from "../../src/core/sql.js";
+import { triggerSuffix } from "./trigger-suffix.js";
+
 /**
  * What is wrong with the capture triggers of a table and its partitions, a row each: missing, disabled, or unfit (of another
  * level or function, or one too many). Nothing where all is well.
@@ -11,10 +14,10 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   ),
   kind as materialized (
     select ${s}.level_of(of) as level, ${s}.row_by_row(of) as row_by_row, p.oid as function
-    from (select) one left join pg_proc p on p.pronamespace = '${s}'::regnamespace and p.proname = 'capture_' || tracked_id
+    from (select) one left join pg_proc p on p.pronamespace = ${quoteLiteral(s)}::regnamespace and p.proname = 'capture_' || tracked_id
   ),
   wanted as (
-    select r.oid, r.depth, v.name, k.function,
+    select r.oid, r.depth, v.name || '${triggerSuffix(s)}' as name, k.function,
       v.name <> ' chronicle truncate' and k.level = 'row' as per_row,
       case when k.level = 'statement' or not k.row_by_row then v.referencing else '' end as referencing,
       v.event
@@ -29,8 +32,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   present as (
     select g.tgrelid as oid, g.tgname::text as name, g.tgfoid as function, g.tgtype & 1 = 1 as per_row, g.tgenabled in ('O', 'A') as enabled,
       g.tgoldtable is not null or g.tgnewtable is not null as referencing, g.tgparentid <> 0 as cloned
-    from pg_trigger g join relation r on r.oid = g.tgrelid
-    where g.tgname like ' chronicle %'
+    from pg_trigger g join relation r on r.oid = g.tgrelid join pg_proc p on p.oid = g.tgfoid
+    where g.tgname like ' chronicle %' and p.pronamespace = ${quoteLiteral(s)}::regnamespace
   )
   select oid::regclass, name, case when p.oid is null then 'missing' when w.oid is null or not f.fits then 'unfit' else 'disabled' end,
     format('create trigger %I %s on %s %s for each %s execute function %s()', name, w.event, oid::regclass, w.referencing, case when w.per_row then 'row' else 'statement' end, w.function::regproc),

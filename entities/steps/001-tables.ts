@@ -83,6 +83,7 @@ create table ${s}.bookmark (
 create table ${s}.gate ();
 comment on table ${s}.gate is 'Always empty: transactions of a tracked application lock it in passing, so that a live replay can wait for them.';
 
+drop type if exists ${s}.change cascade; -- TypeORM's dropSchema drops tables and leaves types
 create type ${s}.change as (ordinal bigint, table_name text, old jsonb, new jsonb);
 
 do $$ begin

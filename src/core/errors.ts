@@ -11,6 +11,8 @@ const hints = {
   NOT_INSTALLED: "Run `await eventLog(dataSource).install()` once per deploy, before the application writes.",
   INSTALL_STALE: "Run `await eventLog(dataSource).install()` again with the code that is being deployed.",
   CAPTURE_IMPAIRED: "Remove what the message names; `verify()` tells whether the log missed something.",
+  INSTALL_LOCK_TIMEOUT: "What is done stays. Run `install()` again when there are fewer long transactions.",
+  UNINSTALL_REFUSED: "Export and delete the log by hand, `drop schema ... cascade`, if its history is really to go.",
   NOT_ATTACHED: "Create the DataSource with `new DataSource(withEventLog({ ... }))`.",
   NOT_TRACKED: "Decorate the entity with `@Tracked()` and run `install()`.",
   NOT_OWNER: "Run it as the role that owns the tables and the log.",

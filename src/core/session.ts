@@ -2,24 +2,28 @@ import type { DataSource, EntityManager } from "typeorm";
 import { asEventLogError, withoutValues } from "./database-errors.js";
 import { EventLogError } from "./errors.js";
 import { ownStatement, type PgClient, type PgClientClass } from "./pg-client.js";
-import type { Statement } from "./sql.js";
+import { sql, type Statement } from "./sql.js";
 
 /** A row as Postgres writes it: every value as text. What it means is said where it is read. */
 export type TextRow = Record<string, string | null>;
 
 /** Under these, images in the log are read back as they were written, whatever the role or the database has set. */
-const pinned = `
-  set local search_path = pg_catalog, pg_temp;
-  set local extra_float_digits = 1;
-  set local datestyle = 'ISO, YMD';
-  set local intervalstyle = 'postgres';
-  set local timezone = 'UTC';
-  set local bytea_output = 'hex';
-  set local lc_monetary = 'C';
-  set local xmloption = 'content';
-  set local array_nulls = on;
-  set local standard_conforming_strings = on;
-  set local client_min_messages = 'warning'`;
+const settings = {
+  search_path: "pg_catalog, pg_temp",
+  extra_float_digits: "1",
+  datestyle: "'ISO, YMD'",
+  intervalstyle: "'postgres'",
+  timezone: "'UTC'",
+  bytea_output: "'hex'",
+  lc_monetary: "'C'",
+  xmloption: "content",
+  array_nulls: "on",
+  standard_conforming_strings: "on",
+  client_min_messages: "'warning'",
+};
+const pinned = Object.entries(settings)
+  .map(([name, value]) => `set local ${name} = ${value}`)
+  .join("; ");
 
 const asText = { getTypeParser: () => (value: string) => value };
 
@@ -75,6 +79,25 @@ export class Session {
       return result;
     } catch (error) {
       await this.run("rollback").catch(() => undefined); // the first error is the one to tell
+      throw error;
+    }
+  }
+
+  /**
+   * Runs `work` inside the transaction that the caller has open on this connection, as a savepoint; its settings are put back,
+   * for the statements that come after.
+   */
+  async nested<T>(work: () => Promise<T>): Promise<T> {
+    const before = await this.rows(sql`
+      select name, current_setting(name) as value from unnest(${[...Object.keys(settings), "lock_timeout"]}::text[]) as n (name)`);
+    await this.run(`savepoint chronicle; ${pinned}`);
+    try {
+      const result = await work();
+      for (const { name, value } of before) await this.rows(sql`select pg_catalog.set_config(${name}, ${value}, true)`);
+      await this.run("release savepoint chronicle");
+      return result;
+    } catch (error) {
+      await this.run("rollback to savepoint chronicle").catch(() => undefined); // the first error is the one to tell
       throw error;
     }
   }

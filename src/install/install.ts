@@ -1,21 +1,19 @@
 import { createHash } from "node:crypto";
 import type { DataSource } from "typeorm";
 import { functions } from "../../entities/functions/index.js";
-import { latestStep, steps } from "../../entities/steps/index.js";
+import { latestStep } from "../../entities/steps/index.js";
 import { type Attachment, attachmentOf } from "../core/attachment.js";
-import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
-import { numberOf, type Session, withOwnSession } from "../core/session.js";
-import { quoteIdentifier, raw, sql } from "../core/sql.js";
+import { numberOf, type Session } from "../core/session.js";
+import { raw, sql } from "../core/sql.js";
 import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
+import { grant, type Grants } from "./grants.js";
+import { type SetUpOptions, withSetUp } from "./set-up.js";
+import { putSettings } from "./settings.js";
 import { specOf } from "./spec.js";
+import { stepOf, takeSteps } from "./steps.js";
 
-export interface InstallOptions {
-  /** Roles of the application: may write tracked tables and pass the gate, may not read or write the log. (Default: none) */
-  readonly grantTo?: string | readonly string[] | undefined;
-  /** Roles that may read events, bookmarks and what is tracked, but no sensitive columns. (Default: none) */
-  readonly grantReadTo?: string | readonly string[] | undefined;
-}
+export interface InstallOptions extends Grants, SetUpOptions {}
 
 export interface InstallReport {
   /** Whether anything had to be done. */
@@ -26,41 +24,30 @@ export interface InstallReport {
   readonly tables: readonly string[];
 }
 
-/** Waiting longer for a lock would make the application's writers wait behind us. */
-const lockTimeoutMs = 250;
-const attempts = 120;
-
 /**
  * Sets up the log and capture on every tracked table, or brings them up to date; does nothing when they are.
- * One transaction, with a short lock timeout and retries, so that a running application's writers go on.
- * Throws NOT_OWNER, COLUMN_TYPE_UNSUPPORTED, OPTIONS_INVALID.
+ * The log, and all tables that need no new trigger, in one transaction; every other table in one of its own. So no two tables of
+ * the application are ever locked at once, and with a short lock timeout and retries a running application's writers go on.
+ * Throws NOT_OWNER, INSTALL_LOCK_TIMEOUT, INSTALL_STALE, COLUMN_TYPE_UNSUPPORTED, OPTIONS_INVALID, DATABASE_UNSUPPORTED.
  */
 export async function install(dataSource: DataSource, options: InstallOptions = {}): Promise<InstallReport> {
   const attachment = attachmentOf(dataSource);
+  check(options);
   const tables = trackedTables(dataSource);
-  return withOwnSession(dataSource, async (session) => {
+  return withSetUp(dataSource, options, async (session, setUp) => {
     const supported =
       numberOf(await session.row(sql`select current_setting('server_version_num') as version`), "version") >= 140_000;
     if (!supported) throw new EventLogError("DATABASE_UNSUPPORTED", "This server is older than PostgreSQL 14.");
+    const names = tables.map(({ tableName }) => tableName);
+    const done = await stepOf(session, attachment.schema);
+    // Set up by a newer version of the library: an older process of a rolling deploy leaves it alone and goes on recording.
+    if (done > latestStep) return { changed: false, step: done, tables: names };
     const fingerprint = fingerprintOf(attachment, tables, options);
-    const report = { step: latestStep, tables: tables.map(({ tableName }) => tableName) };
-    if (await isEqual(session, attachment, tables, fingerprint)) return { changed: false, ...report };
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await session.transaction(() => change(session, attachment, tables, options, fingerprint));
-        return { changed: true, ...report };
-      } catch (error) {
-        if (stateOf(error) === "42501") {
-          throw new EventLogError(
-            "NOT_OWNER",
-            "This role may not set up the log: it must own the tracked tables and may create schemas.",
-            { cause: error },
-          );
-        }
-        if (stateOf(error) !== "55P03" || attempt === attempts) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 50 + Math.random() * 200));
-      }
-    }
+    const report = { step: latestStep, tables: names };
+    if (done > 0 && (await isEqual(session, attachment, tables, fingerprint))) return { changed: false, ...report };
+    const rest = await setUp(() => putLog(session, attachment, tables, options, fingerprint));
+    for (const table of rest) await setUp(() => trackTable(session, attachment, table));
+    return { changed: true, ...report };
   });
 }
 
@@ -90,7 +77,6 @@ async function isEqual(
   tables: readonly TrackedTable[],
   fingerprint: string,
 ): Promise<boolean> {
-  if ((await session.row(sql`select to_regclass(${`${schema}.installation`}) as there`))?.there === null) return false;
   const { same } =
     (await session.row(sql`
     select exists (select from ${raw(schema)}.installation where fingerprint = ${fingerprint}
@@ -102,52 +88,43 @@ async function isEqual(
     and t.table_oid = to_regclass(t.table_name)
     and t.shape = ${raw(schema)}.shape(t.table_oid)
     and not exists (select from ${raw(schema)}.unfit_triggers(t.table_oid, t.id, t.capture))`);
-  return numberOf(found, "tables") === tables.length && tables.length > 0;
+  return numberOf(found, "tables") === tables.length;
 }
 
-async function change(
+/** The log itself, and the tables whose triggers stay as they are; returns the tables that need a trigger. */
+async function putLog(
   session: Session,
-  { options, schema }: Attachment,
+  attachment: Attachment,
   tables: readonly TrackedTable[],
-  grants: InstallOptions,
+  grants: Grants,
   fingerprint: string,
-): Promise<void> {
-  await session.run(
-    `set local lock_timeout = ${lockTimeoutMs}; select pg_advisory_xact_lock(hashtextextended('typeorm-chronicle install', 0)); create schema if not exists ${schema}`,
-  );
+): Promise<TrackedTable[]> {
+  const { schema } = attachment;
+  await session.run(`create schema if not exists ${schema}`);
   await takeSteps(session, schema);
   for (const make of functions) await session.run(make(schema));
   // On another cluster the tables have other oids: their names say which they are.
   await session.rows(sql`
     update ${raw(schema)}.tracked set table_oid = coalesce(to_regclass(table_name)::oid, 0)
     where (select system_identifier from ${raw(schema)}.installation) <> (select system_identifier::text from pg_control_system())`);
-  await session.rows(sql`
-    insert into ${raw(schema)}.installation as i (step, fingerprint, system_identifier, lock_arguments, require_actor)
-    select ${latestStep}::integer, ${fingerprint}, system_identifier::text,
-      coalesce(${options.lockArguments}, hashtextextended(current_database() || '.' || ${options.schema}, 0)::text), ${options.requireActor}::boolean
-    from pg_control_system()
-    on conflict (only_row) do update set step = greatest(i.step, excluded.step), fingerprint = excluded.fingerprint,
-      epoch = i.epoch + (i.system_identifier <> excluded.system_identifier)::integer, system_identifier = excluded.system_identifier,
-      lock_arguments = excluded.lock_arguments, require_actor = excluded.require_actor, installed_at = clock_timestamp()`);
-  const epoch = numberOf(await session.row(sql`select epoch from ${raw(schema)}.installation`), "epoch");
-  await session.run(`
-    alter table ${schema}.event alter column epoch set default ${epoch};
-    alter table ${schema}.bookmark alter column epoch set default ${epoch};
-    alter table ${schema}.event drop constraint if exists event_data_limit;
-    alter table ${schema}.event add constraint event_data_limit check (pg_column_size(data) + pg_column_size(previous) <= ${options.limits.dataBytes}) not valid;
-    create or replace trigger data_limit before insert on ${schema}.event_sensitive for each row
-      when (pg_column_size(new.data) + pg_column_size(new.previous) > ${options.limits.dataBytes}) execute function ${schema}.refuse_size()`);
-  for (const table of tables) await trackTable(session, schema, table, options.capture);
+  await putSettings(session, attachment, fingerprint);
+  const rest: TrackedTable[] = [];
+  for (const table of tables) {
+    if (await hasTriggers(session, attachment, table)) await trackTable(session, attachment, table);
+    else rest.push(table);
+  }
   await grant(session, schema, grants);
+  return rest;
 }
 
-async function takeSteps(session: Session, schema: string): Promise<void> {
-  const there = (await session.row(sql`select to_regclass(${`${schema}.installation`}) as there`))?.there !== null;
-  const done = there ? numberOf(await session.row(sql`select step from ${raw(schema)}.installation`), "step") : 0;
-  for (const step of steps) if (step.number > done) await session.run(step.sql(schema));
+async function hasTriggers(session: Session, { schema, options }: Attachment, { sqlName }: TrackedTable) {
+  const row = await session.row(sql`
+    select exists (select from ${raw(schema)}.tracked t where t.table_oid = to_regclass(${sqlName})
+      and not exists (select from ${raw(schema)}.unfit_triggers(t.table_oid, t.id, ${options.capture}))) as yes`);
+  return row?.yes === "t";
 }
 
-async function trackTable(session: Session, schema: string, table: TrackedTable, capture: string): Promise<void> {
+async function trackTable(session: Session, { schema, options }: Attachment, table: TrackedTable): Promise<void> {
   const there = (await session.row(sql`select to_regclass(${table.sqlName}) as there`))?.there;
   if (there === null) {
     throw new EventLogError("INSTALL_STALE", `The table ${table.tableName} of ${table.entity} does not exist.`, {
@@ -155,44 +132,21 @@ async function trackTable(session: Session, schema: string, table: TrackedTable,
     });
   }
   await session.rows(
-    sql`select ${raw(schema)}.track(${table.sqlName}::regclass, ${JSON.stringify(specOf(table, capture))}::jsonb)`,
+    sql`select ${raw(schema)}.track(${table.sqlName}::regclass, ${JSON.stringify(specOf(table, options.capture))}::jsonb)`,
   );
 }
 
-async function grant(
-  session: Session,
-  schema: string,
-  { grantTo = [], grantReadTo = [] }: InstallOptions,
-): Promise<void> {
-  const list = (roles: string | readonly string[]) => [roles].flat().map(quoteIdentifier).join(", ");
-  await session.run(
-    `revoke all on all tables in schema ${schema} from public; revoke all on schema ${schema} from public; revoke all on all functions in schema ${schema} from public`,
-  );
-  const writers = list(grantTo);
-  if (writers !== "") {
-    await session.run(
-      `grant usage on schema ${schema} to ${writers}; grant select on ${schema}.gate, ${schema}.tracked, ${schema}.installation to ${writers};
-      grant execute on function ${forStatus(schema)} to ${writers}`,
-    );
-  }
-  const readers = list(grantReadTo);
-  if (readers !== "") {
-    await session.run(`grant usage on schema ${schema} to ${readers};
-      grant select on ${schema}.event, ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.gate to ${readers};
-      grant execute on function ${forStatus(schema)}, ${schema}.digits_as_text(jsonb, text[]), ${schema}.number_as_text(jsonb), ${schema}.record_key(jsonb, text[]) to ${readers}`);
-  }
-}
+const optionKeys = ["grantTo", "grantReadTo", "queryRunner", "lockTimeoutMs"];
 
-/** What `status()` asks of the database. */
-function forStatus(schema: string): string {
-  return [
-    "table_name(oid)",
-    "columns(regclass)",
-    "column_kind(oid)",
-    "level_of(regclass)",
-    "row_by_row(regclass)",
-    "unfit_triggers(regclass, smallint, text)",
-  ]
-    .map((name) => `${schema}.${name}`)
-    .join(", ");
+function check(options: InstallOptions): void {
+  const fail = (what: string) => new EventLogError("OPTIONS_INVALID", `install: ${what}.`);
+  for (const key of Object.keys(options))
+    if (!optionKeys.includes(key)) throw fail(`unknown option ${key} (known: ${optionKeys.join(", ")})`);
+  for (const key of ["grantTo", "grantReadTo"] as const) {
+    const roles: readonly unknown[] = [options[key] ?? []].flat();
+    if (!roles.every((role) => typeof role === "string" && role !== ""))
+      throw fail(`expected ${key} to be the name of a role, or a list of them`);
+  }
+  if (options.lockTimeoutMs !== undefined && !(options.lockTimeoutMs >= 0))
+    throw fail("expected lockTimeoutMs to be a number of milliseconds");
 }

@@ -93,7 +93,7 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
       (select r.table_oid::regclass::text from ${tracked} r join pg_class c on c.oid = r.table_oid where r.table_name = e."tableName") as renamed, t.table_oid is null as untracked,
       (t.versions ->> 'create')::integer < e."create" or (t.versions ->> 'update')::integer < e."update" or (t.versions ->> 'destroy')::integer < e.destroy as older,
       t.capture <> ${options.capture} as other_capture,
-      (select count(*) from pg_trigger g where g.tgrelid = o.oid and g.tgname like ' chronicle %' and g.tgenabled in ('O', 'A')) < 4 as uncaptured
+      (select count(*) from pg_trigger g join pg_proc p on p.oid = g.tgfoid where g.tgrelid = o.oid and p.pronamespace = to_regnamespace(${schema}) and g.tgname like ' chronicle %' and g.tgenabled in ('O', 'A')) < 4 as uncaptured
     from jsonb_to_recordset(${JSON.stringify(expected)}::jsonb) as e (entity text, "sqlName" text, "tableName" text, "create" integer, "update" integer, destroy integer)
     left join lateral (select to_regclass(e."sqlName")::oid as oid) o on true
     left join ${tracked} t on t.table_oid = o.oid

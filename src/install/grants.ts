@@ -1,0 +1,48 @@
+import type { Session } from "../core/session.js";
+import { quoteIdentifier } from "../core/sql.js";
+
+export interface Grants {
+  /** Roles of the application: may write tracked tables and pass the gate, may not read or write the log. (Default: none) */
+  readonly grantTo?: string | readonly string[] | undefined;
+  /** Roles that may read events, bookmarks and what is tracked, but no sensitive columns. (Default: none) */
+  readonly grantReadTo?: string | readonly string[] | undefined;
+}
+
+/** Takes the log from everyone, and gives the roles named what they need of it. */
+export async function grant(
+  session: Session,
+  schema: string,
+  { grantTo = [], grantReadTo = [] }: Grants,
+): Promise<void> {
+  const list = (roles: string | readonly string[]) => [roles].flat().map(quoteIdentifier).join(", ");
+  await session.run(
+    `revoke all on all tables in schema ${schema} from public; revoke all on schema ${schema} from public; revoke all on all functions in schema ${schema} from public`,
+  );
+  const writers = list(grantTo);
+  if (writers !== "") {
+    await session.run(
+      `grant usage on schema ${schema} to ${writers}; grant select on ${schema}.gate, ${schema}.tracked, ${schema}.installation to ${writers};
+      grant execute on function ${forStatus(schema)} to ${writers}`,
+    );
+  }
+  const readers = list(grantReadTo);
+  if (readers !== "") {
+    await session.run(`grant usage on schema ${schema} to ${readers};
+      grant select on ${schema}.event, ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.gate to ${readers};
+      grant execute on function ${forStatus(schema)}, ${schema}.digits_as_text(jsonb, text[]), ${schema}.number_as_text(jsonb), ${schema}.record_key(jsonb, text[]) to ${readers}`);
+  }
+}
+
+/** What `status()` asks of the database. */
+function forStatus(schema: string): string {
+  return [
+    "table_name(oid)",
+    "columns(regclass)",
+    "column_kind(oid)",
+    "level_of(regclass)",
+    "row_by_row(regclass)",
+    "unfit_triggers(regclass, smallint, text)",
+  ]
+    .map((name) => `${schema}.${name}`)
+    .join(", ");
+}

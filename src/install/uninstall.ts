@@ -1,0 +1,48 @@
+import type { DataSource } from "typeorm";
+import { attachmentOf } from "../core/attachment.js";
+import { EventLogError } from "../core/errors.js";
+import { numberOf, type Session } from "../core/session.js";
+import { quoteIdentifier, quoteLiteral, raw, sql } from "../core/sql.js";
+import { type SetUpOptions, withSetUp } from "./set-up.js";
+import { stepOf } from "./steps.js";
+
+/**
+ * Takes capture off the tables and drops the log, as long as it holds no event: what was recorded is never dropped by us.
+ * Does nothing where nothing is installed. Throws UNINSTALL_REFUSED, NOT_OWNER, INSTALL_LOCK_TIMEOUT.
+ */
+export async function uninstall(dataSource: DataSource, options: SetUpOptions = {}): Promise<void> {
+  const { schema, options: log } = attachmentOf(dataSource);
+  await withSetUp(dataSource, options, async (session, setUp) => {
+    if ((await stepOf(session, schema)) === 0) return;
+    await setUp(() => refuseEvents(session, schema, log.schema));
+    for (const { relation, triggers } of await captured(session, schema))
+      await setUp(() =>
+        session.run(triggers.map((name) => `drop trigger if exists ${name} on ${relation}`).join("; ")),
+      );
+    await setUp(async () => {
+      await session.run(`lock table ${schema}.event in share mode`);
+      await refuseEvents(session, schema, log.schema);
+      await session.run(`drop schema ${schema} cascade`);
+    });
+  });
+}
+
+async function refuseEvents(session: Session, schema: string, name: string): Promise<void> {
+  const row = await session.row(sql`select count(*) as events from (select from ${raw(schema)}.event limit 1) e`);
+  if (numberOf(row, "events") > 0)
+    throw new EventLogError("UNINSTALL_REFUSED", `The log in schema ${name} holds events.`, {
+      details: { schema: name },
+    });
+}
+
+async function captured(session: Session, schema: string) {
+  const rows = await session.rows(sql`
+    select g.tgrelid::regclass as relation, to_jsonb(array_agg(g.tgname::text)) as triggers
+    from pg_trigger g join pg_proc p on p.oid = g.tgfoid
+    where p.pronamespace = ${raw(quoteLiteral(schema))}::regnamespace and g.tgname like ' chronicle %' and g.tgparentid = 0
+    group by g.tgrelid`);
+  return rows.map(({ relation, triggers }) => ({
+    relation: relation ?? "",
+    triggers: (JSON.parse(triggers ?? "[]") as string[]).map(quoteIdentifier),
+  }));
+}
