@@ -45,14 +45,17 @@ describe("a backend that is terminated", () => {
         () => log.at(Lamp, lamp.id, new Date()),
         () => log.verify(),
         () => manager.save(Lamp, { name: "floor" }),
-        () => manager.transaction(async (inside) => {
-          await inside.save(Lamp, { name: "wall" });
-          await new Promise((resolve) => setTimeout(resolve, 5));
-        }),
+        () =>
+          manager.transaction(async (inside) => {
+            await inside.save(Lamp, { name: "wall" });
+            await new Promise((resolve) => setTimeout(resolve, 5));
+          }),
       ][time % 8] as () => Promise<unknown>;
       const running = work().catch(() => failed++);
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 10));
-      await application.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
+      await application.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+      );
       await running;
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
