@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect } from "chai";
@@ -55,9 +56,10 @@ describe("the documents", () => {
   });
 
   it("link only to files that exist", async () => {
-    for (const file of ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/options.md", "docs/errors.md"]) {
+    const documents = (await readdir(`${root}docs`, { recursive: true })).filter((file) => file.endsWith(".md"));
+    for (const file of ["README.md", "CONTRIBUTING.md", ...documents.map((name) => `docs/${name}`)]) {
       for (const [, target = ""] of (await read(file)).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-        await read(file.startsWith("docs/") ? `docs/${target}` : target);
+        await read(join(dirname(file), target));
       }
     }
   });

@@ -10,9 +10,10 @@ export async function recordedEvents<Row = Record<string, unknown>>(
   work: () => unknown,
 ): Promise<RecordedEvent<Row>[]> {
   const log = eventLog(dataSource);
-  const { position } = await log.status();
+  let after = 0n;
+  for await (const { position } of log.events({ order: "desc", limit: 1 })) after = position;
   await work();
   const recorded: RecordedEvent<Row>[] = [];
-  for await (const event of log.events({ after: position })) recorded.push(event as RecordedEvent<Row>);
+  for await (const event of log.events({ after })) recorded.push(event as RecordedEvent<Row>);
   return recorded;
 }

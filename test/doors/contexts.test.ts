@@ -7,7 +7,7 @@ import { TrackedApplication } from "../tracked-application.js";
 import { crowd, expectOwnEvents, Note, poolSize, writeNotes } from "./crowd.js";
 
 describe("a request context", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   let application: TrackedApplication;
   let notes: ReturnType<TrackedApplication["manager"]["getRepository"]>;

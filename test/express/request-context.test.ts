@@ -3,13 +3,13 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { requestContext } from "../../src/express/index.js";
-import { enrichRequestContext, requestContext as openContext } from "../../src/index.js";
+import { bindRequestContext, enrichRequestContext, requestContext as openContext } from "../../src/index.js";
 import { recordedEvents } from "../../src/testing/index.js";
 import { expectOwnEvents, Note, poolSize, post, sendCrowd, writeNotes } from "../doors/crowd.js";
 import { TrackedApplication } from "../tracked-application.js";
 
 describe("the Express door", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   let application: TrackedApplication;
   let stop: (() => Promise<unknown>) | undefined;
@@ -96,6 +96,22 @@ describe("the Express door", function () {
       expect(ran).to.equal(false);
     });
   }
+
+  it("follows the events of the request's own stream where they are bound, and only there", async () => {
+    const app = express();
+    app.use(requestContext({ actor }));
+    app.post("/", (request, response) => {
+      let unbound: unknown = "not called";
+      request.on("data", () => undefined);
+      request.on("end", () => (unbound = openContext()?.actor?.id ?? null));
+      request.on(
+        "end",
+        bindRequestContext(() => response.json({ bound: openContext()?.actor?.id, unbound })),
+      );
+    });
+    const answer = await post(await listen(app), { "x-user": "ada" });
+    expect(JSON.parse(answer)).to.deep.equal({ bound: "ada", unbound: null });
+  });
 
   it("leaves nothing open behind the request", async () => {
     const app = express();

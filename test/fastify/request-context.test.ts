@@ -13,7 +13,7 @@ declare module "fastify" {
 }
 
 describe("the Fastify door", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   let application: TrackedApplication;
   let app: FastifyInstance;

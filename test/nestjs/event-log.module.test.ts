@@ -14,7 +14,7 @@ const actor = ({ user }: SignedRequest) => (user === undefined ? undefined : { t
 
 for (const platform of Object.keys(platforms) as (keyof typeof platforms)[]) {
   describe(`the Nest door on ${platform}`, function () {
-    this.timeout(120_000);
+    this.timeout(300_000);
 
     let database: TestDatabase;
     let app: INestApplication;

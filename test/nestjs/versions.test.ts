@@ -80,7 +80,7 @@ void main();
 const versions = { 11: "dev/nest-11/node_modules", 12: undefined };
 
 describe("an application on the package as it is published", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   for (const [version, modules] of Object.entries(versions)) {
     for (const [type, name] of [

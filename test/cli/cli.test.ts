@@ -1,0 +1,478 @@
+import { expect } from "chai";
+import { spawnSync } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { EntitySchema } from "typeorm";
+import { eventLog, track, withRequestContext } from "../../src/index.js";
+import { readLiveRows } from "../live-rows.js";
+import { TrackedApplication } from "../tracked-application.js";
+import { chronicle, chronicleOnTerminal, type Ended, Modules } from "./process.js";
+
+interface Account {
+  id: number;
+  name: string;
+  balance?: string;
+}
+
+const Account = track(
+  new EntitySchema<Account>({
+    name: "Account",
+    columns: {
+      id: { type: "integer", primary: true },
+      name: { type: "text" },
+      balance: { type: "numeric", default: 0 },
+    },
+  }),
+);
+
+describe("the command chronicle", function () {
+  this.timeout(120_000);
+
+  let application: TrackedApplication;
+  let modules: Modules;
+  let dataSource: string;
+
+  before(async () => {
+    modules = await Modules.make();
+    dataSource = await modules.write(
+      "ormconfig.mjs",
+      "export const dataSource = new DataSource(withEventLog(options));",
+    );
+  });
+  after(() => modules.remove());
+
+  /** A database for each test of a group that writes, or one for all of a group that only reads. */
+  function withApplication(each: "each test" | "all tests", prepare?: () => Promise<void>): void {
+    const [start, stop] = each === "each test" ? [beforeEach, afterEach] : [before, after];
+    start(async () => {
+      application = await TrackedApplication.start([Account]);
+      await prepare?.();
+    });
+    stop(() => application.stop());
+  }
+
+  const run = (...args: string[]) => chronicle(["-d", dataSource, ...args], { url: application.database.url });
+  const json = <T>({ stdout }: Ended) => JSON.parse(stdout) as T;
+  const ada = { actor: { type: "user", id: "a:1", name: "=cmd|' /C calc'!A0" }, metadata: { reason: "opened" } };
+
+  /** Two accounts, a bookmark between their openings and what happened to them. */
+  async function history(): Promise<void> {
+    const accounts = application.dataSource.getRepository(Account);
+    await withRequestContext(ada, () =>
+      accounts.insert([
+        { id: 1, name: "Ada" },
+        { id: 2, name: "Grace" },
+      ]),
+    );
+    await application.log.bookmark("both_open");
+    await accounts.update(1, { balance: "10.50" });
+    await accounts.delete(2);
+  }
+
+  describe("install and status", () => {
+    withApplication("each test");
+
+    it("set up the log in a database without one, once", async () => {
+      await application.query("drop schema chronicle cascade");
+      const before = await run("status");
+      expect(before.code).to.equal(1);
+      expect(before.stdout).to.include("NOT_INSTALLED");
+      const first = await run("install", "--json");
+      expect(first).to.include({ code: 0, stderr: "" });
+      expect(json(first)).to.deep.include({ changed: true, tables: ["public.account"] });
+      expect(json(await run("install", "--json"))).to.deep.include({ changed: false });
+      const after = await run("status", "--json");
+      expect(after.code).to.equal(0);
+      expect(json(after)).to.deep.include({ installed: true, position: "0", findings: [] });
+      await history();
+      expect(await application.countEvents()).to.equal(4);
+    });
+
+    it("give roles what they need", async () => {
+      const roles = ["chronicle cli app", "chronicle cli reader"];
+      for (const role of roles) await application.query(`create role "${role}"`);
+      try {
+        const { code } = await run("install", "--grant-to", roles[0]!, "--grant-read-to", roles[1]!);
+        expect(code).to.equal(0);
+        const may = (role: string, table: string) =>
+          application.value<boolean>("select has_table_privilege($1, $2, 'select')", [role, table]);
+        expect(await may(roles[0]!, "chronicle.gate")).to.equal(true);
+        expect(await may(roles[0]!, "chronicle.event")).to.equal(false);
+        expect(await may(roles[1]!, "chronicle.event")).to.equal(true);
+      } finally {
+        for (const role of roles) await application.query(`drop owned by "${role}"; drop role "${role}"`);
+      }
+    });
+
+    it("say with exit code 1 what is missing", async () => {
+      await application.query("alter table account disable trigger all");
+      const { code, stdout } = await run("status");
+      expect(code).to.equal(1);
+      expect(stdout).to.match(/INSTALL_STALE: Capture triggers of Account/);
+    });
+  });
+
+  describe("events and history", () => {
+    withApplication("each test", history);
+
+    it("print a line for each event", async () => {
+      const { code, stdout, stderr } = await run("events");
+      expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
+      const lines = stdout.trimEnd().split("\n");
+      expect(lines).to.have.length(4);
+      expect(lines[2]).to.match(/^\d+ {2}\S+Z {2}update {2}Account 1 {2}- {2}\{"balance":"10\.50"\}$/);
+    });
+
+    it("print as JSON what the handle gives", async () => {
+      const wanted: unknown[] = [];
+      for await (const event of application.log.events()) wanted.push(JSON.parse(JSON.stringify(event)));
+      expect(wanted).to.have.length(4);
+      expect(json(await run("events", "--json"))).to.deep.equal(wanted);
+      const ofOne = await application.log.history(Account, 1);
+      expect(json(await run("history", "Account", "1", "--json"))).to.deep.equal(JSON.parse(JSON.stringify(ofOne)));
+      expect(json(await run("events", "--json", "--actor", "nobody"))).to.deep.equal([]);
+    });
+
+    it("let through only what is asked for", async () => {
+      const filters: [string, string[]][] = [
+        ["--entity Account --record 2", ["create 2", "destroy 2"]],
+        ['--entity Account --record {"id":1} --actor user', ["create 1"]],
+        ["--actor user:a:1 --limit 1", ["create 1"]],
+        ["--actor user:2", []],
+        ["--from bookmark:both_open", ["update 1", "destroy 2"]],
+        ["--to bookmark:both_open", ["create 1", "create 2"]],
+      ];
+      for (const [args, wanted] of filters) {
+        const found = await run("events", "--json", ...args.split(" "));
+        const events = json<{ action: string; recordId: { id: number } }[]>(found);
+        expect(
+          events.map(({ action, recordId }) => `${action} ${recordId.id}`),
+          args,
+        ).to.deep.equal(wanted);
+      }
+    });
+
+    it("take a position and a time as points", async () => {
+      const [first] = json<{ position: string; occurredAt: string }[]>(await run("events", "--json"));
+      // Both accounts were opened by one statement: a part of a transaction is never cut off.
+      const { position } = json<{ position: string }[]>(
+        await run("events", "--json", "--entity", "Account", "--record", "2"),
+      )[0]!;
+      expect(json(await run("events", "--json", "--to", `${position}n`))).to.have.length(2);
+      expect(json(await run("events", "--json", "--to", new Date().toISOString()))).to.have.length(4);
+      expect(await run("events", "--to", first!.position)).to.have.property("code", 2);
+    });
+
+    it("never print control characters of others to a terminal", async () => {
+      await application.dataSource.getRepository(Account).insert({ id: 3, name: "\u001b[2J\u009b1m\u202ereversed" });
+      for (const args of [["events"], ["history", "Account", "3"]]) {
+        const { stdout } = await run(...args);
+        expect(stdout).to.match(/\\u001b\[2J/);
+        // oxlint-disable-next-line no-control-regex -- which is what this is about
+        expect(stdout).not.to.match(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+      }
+    });
+
+    it("end quietly when the reader of a pipe has seen enough", async () => {
+      await application.query("insert into account select g, repeat('x', 200) from generate_series(10, 5000) g");
+      const line = `"${process.execPath}" dist/src/cli/main.js -d "${dataSource}" events | head -n 1; exit \${PIPESTATUS[0]}`;
+      const { status, stderr, stdout } = spawnSync("bash", ["-c", line], {
+        encoding: "utf8",
+        env: { ...process.env, DATABASE_URL: application.database.url },
+      });
+      expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
+      expect(stdout.split("\n")).to.have.length(2);
+    });
+  });
+
+  describe("events --export", () => {
+    withApplication("all tests", history);
+
+    it("writes JSON Lines that are what the handle gives", async () => {
+      const file = join(modules.folder, "events.jsonl");
+      const { code, stdout } = await run("events", "--export", file);
+      expect({ code, stdout }).to.deep.equal({ code: 0, stdout: `4 events written to ${file}.\n` });
+      const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
+      const wanted: unknown[] = [];
+      for await (const event of application.log.events()) wanted.push(JSON.parse(JSON.stringify(event)));
+      expect(lines.map((line) => JSON.parse(line) as unknown)).to.deep.equal(wanted);
+    });
+
+    it("writes CSV in which no cell is a formula", async () => {
+      const file = join(modules.folder, "events.csv");
+      expect(json(await run("events", "--export", file, "--json"))).to.deep.equal({ file, events: 4 });
+      const [head, first, ...rest] = (await readFile(file, "utf8")).trimEnd().split("\n");
+      expect(head).to.match(/^position,occurredAt,entity,recordId,action,.*,metadata,data,previous$/);
+      expect(first).to.include(`,Account,"{""id"":1}",create,,1,user,a:1,'=cmd|' /C calc'!A0,`);
+      expect(rest).to.have.length(3);
+    });
+
+    it("leaves no file behind where it fails", async () => {
+      const folder = await readdir(modules.folder);
+      expect(
+        await run("events", "--export", join(modules.folder, "x.csv"), "--entity", "Nothing", "--record", "1"),
+      ).to.have.property("code", 2);
+      expect(await run("events", "--export", join(modules.folder, "events.xlsx"))).to.deep.include({
+        code: 2,
+        stdout: "",
+      });
+      expect(await readdir(modules.folder)).to.deep.equal(folder);
+    });
+  });
+
+  describe("replay", () => {
+    withApplication("each test", history);
+
+    it("to a point in time, without asking where it is told so, makes the tables what they were", async () => {
+      const { code, stdout } = await run("replay", "--to", "bookmark:both_open", "--yes");
+      expect(code).to.equal(0);
+      expect(stdout).to.include("1 row inserted, 1 updated, 0 deleted, 0 kept.");
+      expect(await application.query("select id, name, balance from account order by id")).to.deep.equal([
+        { id: 1, name: "Ada", balance: "0" },
+        { id: 2, name: "Grace", balance: "0" },
+      ]);
+      expect((await application.log.verify()).equal).to.equal(true);
+    });
+
+    it("with --dry-run writes nothing and says what it would do", async () => {
+      const rows = await readLiveRows(application.database.url);
+      const { code, stdout } = await run("replay", "--to", "bookmark:both_open", "--dry-run");
+      expect(code).to.equal(0);
+      expect(stdout).to.include("if it were run now");
+      expect(stdout).to.match(/│ Account │ create +│ 1 +│ 2 +│ direct/);
+      expect(json(await run("replay", "--dry-run", "--json"))).to.deep.include({ events: 4, drift: 0 });
+      expect(await readLiveRows(application.database.url)).to.deep.equal(rows);
+      expect(await application.countEvents()).to.equal(4);
+    });
+
+    it("refuses without a terminal to ask on", async () => {
+      const { code, stdout, stderr } = await run("replay", "--to", "bookmark:both_open");
+      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
+      expect(stderr).to.equal("A replay changes live tables: pass --yes, or look first with --dry-run.\n");
+      expect(await application.countEvents()).to.equal(4);
+    });
+
+    for (const [answer, events] of [
+      ["n", 4],
+      ["", 4],
+      ["yes", 6],
+    ] as const) {
+      it(`asks on a terminal, and takes "${answer}" for ${events === 4 ? "no" : "yes"}`, async function () {
+        if (spawnSync("script", ["-qec", "true", "/dev/null"]).status !== 0) this.skip();
+        const args = ["-d", dataSource, "replay", "--to", "bookmark:both_open"];
+        const { code, stdout } = await chronicleOnTerminal(args, answer, application.database.url);
+        expect(code, stdout).to.equal(0);
+        expect(stdout).to.include("1 row inserted, 1 updated, 0 deleted, 0 kept if it were run now.");
+        expect(stdout).to.include("Replay to bookmark:both_open? [y/N]");
+        expect(await application.countEvents()).to.equal(events);
+      });
+    }
+
+    it("tells steps as lines where there is no terminal, on stderr", async () => {
+      const { stderr } = await run("replay", "--yes");
+      expect(stderr).to.match(/^1\/2 \S.*\n/);
+    });
+
+    it("stops at Ctrl-C, with the tables as they were", async () => {
+      await application.query("insert into account select g, repeat('x', 50) from generate_series(10, 20000) g");
+      await application.query("update account set balance = 1");
+      const rows = await readLiveRows(application.database.url);
+      // A writer that does not end keeps the replay from its locks, so that it is under way when it is stopped.
+      await application.query("begin; update account set balance = 2 where id = 1");
+      const { code, stderr } = await chronicle(["-d", dataSource, "replay", "--to", "bookmark:both_open", "--yes"], {
+        url: application.database.url,
+        onStart: (child) => child.stderr?.once("data", () => child.kill("SIGINT")),
+      });
+      await application.query("rollback");
+      expect(code).to.equal(130);
+      expect(stderr).to.match(/REPLAY_ABORTED: The replay was aborted\./);
+      expect(await readLiveRows(application.database.url)).to.deep.equal(rows);
+    });
+
+    it("keeps, deletes or refuses rows that the log does not know", async () => {
+      await application.query("alter table account disable trigger all");
+      await application.query("insert into account values (9, 'unknown')");
+      await application.query("alter table account enable trigger all");
+      const refused = await run("replay", "--yes");
+      expect(refused.code).to.equal(1);
+      expect(refused.stderr).to.match(/^REPLAY_UNKNOWN_ROWS: The log does not know 1 row of Account\./m);
+      expect(refused.stderr).not.to.match(/^ +at /m);
+      expect((await run("replay", "--yes", "--unknown-rows", "keep")).code).to.equal(0);
+      expect(await application.value("select count(*) from account where id = 9")).to.equal("1");
+      expect((await run("replay", "--yes", "--unknown-rows", "delete")).code).to.equal(0);
+      expect(await application.value("select count(*) from account where id = 9")).to.equal("0");
+      expect((await run("replay", "--yes", "--unknown-rows", "other")).code).to.equal(2);
+    });
+  });
+
+  describe("verify, baseline and bookmark", () => {
+    withApplication("each test");
+
+    it("compare, and end with exit code 1 where the tables are not what the log says", async () => {
+      await history();
+      const equal = await run("verify");
+      expect(equal).to.include({ code: 0, stderr: "" });
+      expect(equal.stdout).to.include("The tables are what the log says.");
+      await application.query(
+        "alter table account disable trigger all; update account set name = 'x'; alter table account enable trigger all",
+      );
+      const different = await run("verify");
+      expect(different.code).to.equal(1);
+      expect(different.stdout).to.match(/1 row differ:[^]*│ Account │ {"id":1} │ different │ name/);
+      const report = await run("verify", "--json");
+      expect(report.code).to.equal(1);
+      expect(json(report)).to.deep.include({
+        equal: false,
+        counts: { missing: 0, unexpected: 0, different: 1, erased: 0 },
+      });
+    });
+
+    it("record rows that were there before", async () => {
+      await application.query("alter table account disable trigger all");
+      await application.query("insert into account select g, 'old' from generate_series(1, 1500) g");
+      await application.query("alter table account enable trigger all");
+      expect(json(await run("baseline", "--json"))).to.deep.equal({ rows: 1500 });
+      const { stdout, stderr } = await run("baseline", "--entity", "Account");
+      expect(stdout).to.equal("Recorded 0 rows.\n");
+      expect(stderr).to.equal("0 rows, at Account\n");
+      expect((await application.log.verify()).equal).to.equal(true);
+    });
+
+    it("name this moment, once", async () => {
+      await history();
+      const { position } = await eventLog(application.dataSource).status();
+      expect(json(await run("bookmark", "before import", "--json"))).to.deep.equal({
+        name: "before import",
+        position: String(position),
+      });
+      const again = await run("bookmark", "before import");
+      expect(again).to.deep.include({ code: 1, stdout: "" });
+      expect(again.stderr).to.match(/^BOOKMARK_EXISTS: .*\n$/);
+    });
+  });
+
+  describe("its arguments", () => {
+    withApplication("all tests", history);
+
+    const wrong: Record<string, string[]> = {
+      "an unknown command": ["rewrite"],
+      "a missing argument": ["history", "Account"],
+      "a limit that is no number": ["events", "--limit", "ten"],
+      "a record without its entity": ["events", "--record", "1"],
+      "a record that is no JSON": ["history", "Account", "{id: 1}"],
+      "an entity that is not tracked": ["history", "Invoice", "1"],
+      "a point that is none": ["events", "--to", "yesterday"],
+      "a bookmark that is not there": ["replay", "--dry-run", "--to", "bookmark:nowhere"],
+    };
+    for (const [what, args] of Object.entries(wrong)) {
+      it(`are refused with a sentence and exit code 2: ${what}`, async () => {
+        const { code, stdout, stderr } = await run(...args);
+        expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
+        expect(stderr).to.match(/^\S.+\n/);
+        expect(stderr).not.to.match(/^ +at /m);
+      });
+    }
+
+    it("are told as JSON beside --json", async () => {
+      const { code, stdout, stderr } = await run("history", "Invoice", "1", "--json");
+      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
+      expect((JSON.parse(stderr) as { error: { code: string } }).error.code).to.equal("NOT_TRACKED");
+    });
+
+    it("have a help that lists every command, and for each what it takes", async () => {
+      const { code, stdout } = await chronicle(["--help"]);
+      expect(code).to.equal(0);
+      const commands = ["install", "status", "events", "history", "replay", "verify", "baseline", "bookmark"];
+      for (const command of commands) expect(stdout).to.match(new RegExp(`^  ${command}\\b`, "m"));
+      const help = await chronicle(["replay", "--help"]);
+      expect(help.code).to.equal(0);
+      for (const part of ["--to <point>", "bookmark:", "--data-source <file>", "--json"])
+        expect(help.stdout).to.include(part);
+    });
+
+    it("are none: exit code 2, with the help", async () => {
+      const { code, stderr } = await chronicle([]);
+      expect(code).to.equal(2);
+      expect(stderr).to.include("Usage: chronicle");
+    });
+  });
+
+  describe("its DataSource", () => {
+    withApplication("all tests", history);
+
+    const asked = async (file: string, ...args: string[]) =>
+      chronicle(["-d", file, "status", ...args], { url: application.database.url });
+
+    const good: Record<string, [string, string]> = {
+      "by both at once": ["both.mjs", "export const one = new DataSource(withEventLog(options)); export default one;"],
+      "by a promise": ["promise.mjs", "export default Promise.resolve(new DataSource(withEventLog(options)));"],
+      "by default, from CommonJS": ["default.cjs", "module.exports = new DataSource(withEventLog(options));"],
+      "as TypeScript compiles a default to CommonJS": [
+        "typescript.cjs",
+        "Object.defineProperty(exports, '__esModule', { value: true }); exports.default = new DataSource(withEventLog(options));",
+      ],
+      "initialized already": [
+        "initialized.mjs",
+        "export const dataSource = await new DataSource(withEventLog(options)).initialize();",
+      ],
+    };
+    for (const [what, [name, text]] of Object.entries(good)) {
+      it(`may be exported ${what}`, async () => {
+        const ended = await asked(await modules.write(name, text), "--json");
+        expect(ended).to.include({ code: 0, stderr: "" });
+        expect(json(ended)).to.deep.include({ installed: true });
+      });
+    }
+
+    const bad: Record<string, [string, string, RegExp]> = {
+      "is not there": ["none.mjs", "export const answer = 42;", /exports no DataSource/],
+      "is one of several": [
+        "two.mjs",
+        "export const one = new DataSource(options), two = new DataSource(options);",
+        /several DataSources/,
+      ],
+      "was not made with withEventLog": [
+        "plain.mjs",
+        "export const dataSource = new DataSource(options);",
+        /^NOT_ATTACHED: .*withEventLog/,
+      ],
+      "throws when it is loaded": ["throws.mjs", "throw new Error('no settings');", /cannot be loaded: no settings/],
+    };
+    for (const [what, [name, text, sentence]] of Object.entries(bad)) {
+      it(`is refused with exit code 2 where it ${what}`, async () => {
+        const { code, stdout, stderr } = await asked(await modules.write(name, text));
+        expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
+        expect(stderr).to.match(sentence);
+        expect(stderr.trimEnd().split("\n")).to.have.length(1);
+      });
+    }
+
+    it("has to be named", async () => {
+      const { code, stderr } = await chronicle(["status"]);
+      expect({ code, stderr }).to.deep.equal({
+        code: 2,
+        stderr: "Which DataSource? Pass its compiled module: -d dist/ormconfig.js\n",
+      });
+      expect((await chronicle(["-d", "nowhere.js", "status"])).stderr).to.match(/^There is no file .*nowhere\.js\./);
+    });
+
+    it("that cannot be reached is exit code 1, with the reason", async () => {
+      const { code, stderr } = await chronicle(["-d", dataSource, "status"], {
+        url: "postgres://nobody@127.0.0.1:1/none",
+      });
+      expect(code).to.equal(1);
+      expect(stderr).to.match(/^ECONNREFUSED: connect ECONNREFUSED/);
+    });
+
+    it("is opened without its synchronize, dropSchema, migrations and logging", async () => {
+      const file = await modules.write(
+        "dangerous.mjs",
+        `class Ruin1700000000000 { async up(runner) { await runner.query("drop table account"); } async down() {} }
+         export default new DataSource(withEventLog({ ...options, synchronize: true, dropSchema: true, migrationsRun: true, migrations: [Ruin1700000000000], logging: true }));`,
+      );
+      const rows = await readLiveRows(application.database.url);
+      expect(json(await asked(file, "--json"))).to.deep.include({ installed: true });
+      expect(await readLiveRows(application.database.url)).to.deep.equal(rows);
+    });
+  });
+});
