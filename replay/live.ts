@@ -11,6 +11,7 @@ import { type FoldTable, foldTables } from "./fold-table.js";
 import type { CheckedHandlers } from "./handlers.js";
 import { lockTables, withReplayLock } from "./locks.js";
 import { makePlan, type Plan } from "./plan.js";
+import { sparingOtherTenants } from "./other-tenants.js";
 import { Steps } from "./progress.js";
 import { checkReplayCall, type ReplayOptions } from "./replay-options.js";
 import { compare, refuseUnknownRows, reportOf, type ReplayReport } from "./replay-report.js";
@@ -134,7 +135,9 @@ class LiveReplay {
       mayDelete: [scope.covers(table), ...(options.unknownRows === "keep" ? [isKnown(table, now)] : [])].join(" and "),
       mayUpdate: (planned[index]?.different ?? 0) > 0,
     }));
-    const rows = options.dryRun ? undefined : await apply(this.session, targets, () => this.#clear(targets));
+    const rows = options.dryRun
+      ? undefined
+      : await sparingOtherTenants(this.session, scope, () => apply(this.session, targets, () => this.#clear(targets)));
     const recorded = asked === undefined ? 0 : await this.#record(asked, now, then);
     if (!options.dryRun) await raiseSequences(this.session, scope.tables);
     steps.next(options.dryRun ? "compare" : "make live equal");
