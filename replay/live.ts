@@ -1,5 +1,6 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
+import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { sql } from "../src/core/sql.js";
@@ -11,6 +12,7 @@ import { type FoldTable, foldTables } from "./fold-table.js";
 import type { CheckedHandlers } from "./handlers.js";
 import { lockTables, withReplayLock } from "./locks.js";
 import { makePlan, type Plan } from "./plan.js";
+import { sparingOtherTenants } from "./other-tenants.js";
 import { Steps } from "./progress.js";
 import { checkReplayCall, type ReplayOptions } from "./replay-options.js";
 import { compare, refuseUnknownRows, reportOf, type ReplayReport } from "./replay-report.js";
@@ -46,7 +48,19 @@ export async function replay(
         return live.run(gate);
       }),
     );
-  return options.dryRun ? run() : withReplayLock(dataSource, run);
+  try {
+    return await (options.dryRun ? run() : withReplayLock(dataSource, run));
+  } catch (error) {
+    throw notPermitted(error);
+  }
+}
+
+/** Rights that are missing, and row-level security that would hide rows, come down to one thing. */
+function notPermitted(error: unknown): unknown {
+  if (stateOf(error) !== "42501" || !(error instanceof Error)) return error;
+  return new EventLogError("NOT_OWNER", `This role may not do what a replay needs: ${error.message}.`, {
+    cause: error,
+  });
 }
 
 interface Setting {
@@ -134,7 +148,9 @@ class LiveReplay {
       mayDelete: [scope.covers(table), ...(options.unknownRows === "keep" ? [isKnown(table, now)] : [])].join(" and "),
       mayUpdate: (planned[index]?.different ?? 0) > 0,
     }));
-    const rows = options.dryRun ? undefined : await apply(this.session, targets, () => this.#clear(targets));
+    const rows = options.dryRun
+      ? undefined
+      : await sparingOtherTenants(this.session, scope, () => apply(this.session, targets, () => this.#clear(targets)));
     const recorded = asked === undefined ? 0 : await this.#record(asked, now, then);
     if (!options.dryRun) await raiseSequences(this.session, scope.tables);
     steps.next(options.dryRun ? "compare" : "make live equal");

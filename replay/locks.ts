@@ -30,8 +30,12 @@ export function withReplayLock<T>(dataSource: DataSource, work: (gate: Session) 
 /**
  * Locks the tables against writers, in the transaction that is open on `session`, without ever making a writer fail or
  * deadlock: through the gate, where a session that holds no lock that a writer wants waits until no tracked transaction is open,
- * then the tables at once or not at all. Readers go on. Tables that foreign keys tie to them are locked too, so that nothing that
- * replay does ever waits for a row.
+ * then the tables at once or not at all. Tables that foreign keys tie to them are locked too, so that nothing that replay does
+ * ever waits for a row.
+ *
+ * The gate stays closed until the replay has ended: a transaction that came through would take its snapshot while it waits for a
+ * table, and at REPEATABLE READ fail on rows that replay changed meanwhile. At the gate it has none yet. Statements outside
+ * transactions that only read go on.
  * Throws REPLAY_LOCK_TIMEOUT in the end.
  */
 export async function lockTables(
@@ -93,15 +97,12 @@ async function tryAll(
     await gate.run(`set local lock_timeout = ${gateTimeoutMs}; lock table ${schema}.gate in access exclusive mode`);
     await session.run(`lock table ${names.join(", ")} in share row exclusive mode nowait`);
     const row = await session.row({ text: `select pg_try_advisory_xact_lock(${keys}) as locked`, values: [] });
-    if (row?.locked === "t") {
-      await session.run("release savepoint locks");
-      return true;
-    }
+    if (row?.locked === "t") return true;
   } catch (error) {
     if (stateOf(error) !== "55P03") throw error;
-  } finally {
-    await gate.run("rollback to savepoint gate; release savepoint gate");
   }
+  // Ours first, so that nobody passes the gate to wait for them.
   await session.run("rollback to savepoint locks; release savepoint locks");
+  await gate.run("rollback to savepoint gate; release savepoint gate");
   return false;
 }

@@ -46,12 +46,16 @@ export class Session {
     return (await this.rows(statement))[0];
   }
 
-  /** A manager whose statements go through this session, in the transaction that is open on it. */
+  /** A manager whose statements go through this session, in the transaction that is open on it, and that no subscriber hears. */
   manager(dataSource: DataSource): EntityManager {
-    const runner = dataSource.createQueryRunner("master");
+    const query = (text: string, values?: readonly unknown[]) => this.#send({ text, values });
     // As connect() and startTransaction() would leave it, so that a transaction begun on it is a savepoint of ours.
-    return Object.assign(runner, { databaseConnection: this.client, isTransactionActive: true, transactionDepth: 1 })
-      .manager;
+    return Object.assign(dataSource.createQueryRunner("master"), {
+      dataSource: Object.create(dataSource, { subscribers: { value: [] } }) as DataSource,
+      databaseConnection: { query },
+      isTransactionActive: true,
+      transactionDepth: 1,
+    }).manager;
   }
 
   /** Statements without parameters, one message. */

@@ -149,7 +149,7 @@ export class Application {
 
   async #trackedTables(): Promise<string[]> {
     const tables = await this.sql<{ name: string }>(
-      "select table_oid::regclass::text as name from chronicle.tracked where not audit_only order by 1",
+      "select c.oid::regclass::text as name from chronicle.tracked t join pg_class c on c.oid = t.table_oid where not t.audit_only order by 1",
     );
     return tables.map(({ name }) => name);
   }
