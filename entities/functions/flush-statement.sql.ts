@@ -1,8 +1,9 @@
 /**
  * The statement that finds what became of the noted records of one table ($1 is the payload of flush): the row as it is now, read
  * by primary key, and the record's last state in the log. Columns that the table no longer has, or did not have then, are compared as if they had been null.
- * A snapshot that is older than the statement may not show the event of somebody else's delete; so, where the first write was an
- * insert and succeeded, the log is asked only at READ COMMITTED.
+ * A snapshot that is older than the statement may not show somebody else's delete, nor its event: it shows the row that is gone
+ * beside the one that was inserted in its place, of which the younger is meant; and where the first write was an insert and
+ * succeeded, the log is asked only at READ COMMITTED.
  * Cost: the events of a record since its last create are merged, so a record with thousands of updates is dear to update.
  */
 export const flushStatement = (s: string): string => `-- version: 1
@@ -27,7 +28,7 @@ from (
   where note ->> 'table' = %1$L
 ) n
 cross join lateral (select ${s}.record_key(jsonb_build_object(%2$s), %3$L) as record_key offset 0) r
-left join lateral (select %4$s as new from %5$s t where %6$s) l on true
+left join lateral (select %4$s as new from %5$s t where %6$s order by age(t.xmin) limit 1) l on true
 left join lateral (
   select case when (array_agg(e.action order by e.position desc))[1] <> 'destroy'
     then ${s}.merge(case when h.data is null then e.data else e.data || h.data end order by e.position) end as old

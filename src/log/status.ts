@@ -107,7 +107,7 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
   const step = readable
     ? numberOf(await session.row(sql`select step from ${raw(schema)}.installation`), "step")
     : latestStep;
-  if (readable && options.capture === "subscriber" && !(await mayFlush(session, schema)))
+  if (options.capture === "subscriber" && !(await mayFlush(session, options.schema)))
     stale("This role may not record events: run install({ grantTo }) for it.");
   if (step < latestStep) stale(`The log's tables are at step ${step}, this version needs ${latestStep}.`);
   for (const { entity, tableName, ...row } of rows) {
@@ -122,8 +122,8 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
 }
 
 async function mayFlush(session: Session, schema: string): Promise<boolean> {
-  const flush = await session.row(
-    sql`select coalesce(has_function_privilege(to_regprocedure(${`${schema}.flush(jsonb)`}), 'execute'), false) as may`,
-  );
-  return flush?.may === "t";
+  const flush = await session.row(sql`
+    select count(*) as may from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = ${schema} and p.proname = 'flush' and has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute')`);
+  return numberOf(flush, "may") > 0;
 }
