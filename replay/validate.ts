@@ -55,7 +55,7 @@ export class RowValidation {
   }
 
   async #checkRow(table: FoldTable, row: Record<string, unknown>): Promise<void> {
-    const entity = entityOf(this.dataSource, table.metadata, table, row, true);
+    const entity = entityOf(this.dataSource, table, row, true);
     const errors = await validate(entity, { forbidUnknownValues: false });
     if (errors.length === 0) return;
     this.#count++;

@@ -23,7 +23,8 @@ export type { ReplayReport } from "../replay/replay-report.js";
 export type { Difference, VerifyOptions, VerifyReport } from "../replay/verify.js";
 export { EventLogError, errorCodes } from "./core/errors.js";
 export type { EventLogErrorCode } from "./core/errors.js";
-export type { LockKey } from "./core/options.js";
+export type { KeyFor, LockKey, NotedChange } from "./core/lock-key.js";
+export type { Capture, LockMode, LockOptions, Uncaptured } from "./core/options.js";
 export {
   bindRequestContext,
   enrichRequestContext,
@@ -35,6 +36,7 @@ export { checkReader, readRequest } from "./core/request-reader.js";
 export type { RequestReader } from "./core/request-reader.js";
 export { Sensitive, track, Tracked } from "./core/tracked.js";
 export type { Action, SensitiveOptions, TrackedOptions } from "./core/tracked.js";
+export type { UncapturedWrite } from "./core/uncaptured-writes.js";
 export { eventLog } from "./event-log.js";
 export type { EventLog } from "./event-log.js";
 export type { BaselineOptions } from "./install/baseline.js";

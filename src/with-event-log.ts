@@ -1,11 +1,12 @@
 import pg from "pg";
 import type { DataSourceOptions } from "typeorm";
-import { attach, isAttached } from "./core/attachment.js";
+import { attach, isAttached, newLink } from "./core/attachment.js";
 import { EventLogError } from "./core/errors.js";
 import { checkOptions, type CoreOptions } from "./core/options.js";
 import type { PgClientClass } from "./core/pg-client.js";
 import { checkReplayOptions, type ReplayHandlers } from "../replay/handlers.js";
 import { trackedClient } from "../subscribers/client.js";
+import { CapturingSubscriber } from "../subscribers/capturing-subscriber.js";
 import { ChronicleSubscriber } from "../subscribers/event-subscriber.js";
 
 /** The second argument of `withEventLog`. */
@@ -37,15 +38,20 @@ export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, 
   const { extra, driver, nativeDriver, entities, subscribers } = dataSourceOptions as PostgresOptions;
   const given = extra?.Client ?? driver?.Client;
   refuseNative(given, nativeDriver);
+  const link = newLink();
   return attach(
     {
       ...dataSourceOptions,
       entities: listOf(entities),
-      subscribers: [...listOf(subscribers), ChronicleSubscriber],
-      extra: { ...extra, Client: trackedClient((given ?? pg.Client) as PgClientClass, checked) },
+      subscribers: [
+        ...listOf(subscribers),
+        checked.capture === "subscriber" ? CapturingSubscriber : ChronicleSubscriber,
+      ],
+      extra: { ...extra, Client: trackedClient((given ?? pg.Client) as PgClientClass, checked, link) },
     },
     checked,
     handlers,
+    link,
   );
 }
 

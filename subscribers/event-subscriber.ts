@@ -2,11 +2,11 @@ import { type BeforeQueryEvent, type DataSource, type EntitySubscriberInterface,
 import { stateOf } from "../src/core/database-errors.js";
 import type { PgClient } from "../src/core/pg-client.js";
 import { Session } from "../src/core/session.js";
-import { isAttached } from "../src/core/attachment.js";
+import { attachmentOf, isAttached } from "../src/core/attachment.js";
 import { refuse } from "../src/log/finding.js";
 import { findingsOf } from "../src/log/status.js";
-import { trackedTables } from "../src/log/tracked-tables.js";
-import { writtenTables } from "./statement.js";
+import { capturedTables } from "./captured-tables.js";
+import { writesOf } from "./written-tables.js";
 
 /** DataSources whose log was found installed, and at least as new as the code. A negative answer is not kept. */
 const installed = new WeakSet<DataSource>();
@@ -18,8 +18,9 @@ const installed = new WeakSet<DataSource>();
 @EventSubscriber()
 export class ChronicleSubscriber implements EntitySubscriberInterface {
   beforeQuery({ dataSource, queryRunner, query }: BeforeQueryEvent): Promise<void> | void {
-    if (installed.has(dataSource) || !isAttached(dataSource.options) || !writesTracked(dataSource, query))
-      return undefined;
+    if (installed.has(dataSource) || !isAttached(dataSource.options)) return undefined;
+    attachmentOf(dataSource);
+    if (!writesTracked(dataSource, query)) return undefined;
     return this.#refuseUntilInstalled(dataSource, queryRunner.connect() as Promise<PgClient>);
   }
 
@@ -35,13 +36,6 @@ export class ChronicleSubscriber implements EntitySubscriberInterface {
 }
 
 function writesTracked(dataSource: DataSource, query: string): boolean {
-  const written = writtenTables(query);
-  if (written.length === 0) return false;
-  const tracked = new Set(
-    trackedTables(dataSource).flatMap(({ metadata }) => [
-      metadata.tableName,
-      `${metadata.schema ?? "public"}.${metadata.tableName}`,
-    ]),
-  );
-  return written.some((table) => tracked.has(table));
+  const { byName } = capturedTables(dataSource);
+  return writesOf(query).targets.some((target) => byName.get(target)?.tracked !== undefined);
 }

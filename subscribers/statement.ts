@@ -1,3 +1,5 @@
+import { commandsOf, masked, unmasked } from "./sql-text.js";
+
 /** What the Client needs to know of a statement's text. */
 
 /** The text without the blanks and comments in front. */
@@ -10,13 +12,13 @@ export function stripped(text: string): string {
   }
 }
 
-/** What is no command whatever it holds: strings in all their forms, identifiers, comments. */
-const quoted =
-  /\be'(?:[^'\\]|\\[^]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(?<![\w$])(\$(?:[a-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$)[^]*?\1|--[^\n]*|\/\*(?:[^*]|\*(?!\/))*\*\//gi;
-/** A function's body in the SQL standard's form ends with END. */
-const atomicBody = /\bbegin\s+atomic\b[^]*?;\s*end\b/gi;
+/** A text without any of these words has no command about transactions: most are not looked at further. */
+const transactionWord = /\b(?:commit|end|abort|prepare|rollback|savepoint|release)\b/i;
 const begin = /^(?:begin|start\s+transaction)\b[^;]*/i;
 const ends = /(?:^|;)\s*(?:commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b/i;
+const keeps = /(?:^|;)\s*(?:commit(?!\s+prepared\b)|end|prepare\s+transaction)\b/i;
+const savepoints =
+  /(?:^|;)\s*(savepoint|release|rollback(?=\s+(?:work\s+|transaction\s+)?to\b))\s+(?:(?:work|transaction)\s+)?(?:to\s+)?(?:savepoint\s+)?(?:"((?:[^"]|"")+)"|([\w$]+))/gi;
 const rollsBackToSavepoint = /(?:^|;)\s*rollback\s+(?:work\s+|transaction\s+)?to\b/i;
 const sessionOnly = /^(?:set|show|reset|savepoint|release|rollback|listen|unlisten|deallocate|discard|checkpoint)\b/i;
 const transactional = /^(?:insert|update|delete|merge|with|select|values|table|copy|truncate|execute)\b/i;
@@ -32,15 +34,27 @@ export function endsTransaction(text: string): boolean {
   return commands(text, ends);
 }
 
+/** Whether the text ends the transaction by keeping what it did. */
+export function keepsTransaction(text: string): boolean {
+  return commands(text, keeps);
+}
+
 export function returnsToSavepoint(text: string): boolean {
   return commands(text, rollsBackToSavepoint);
 }
 
 /** Whether the text has such a command: not in a literal, an identifier, a comment, or the body of a function or block. */
 function commands(text: string, command: RegExp): boolean {
-  if (!command.test(stripped(text))) return false;
-  const bare = text.replace(quoted, (part) => (/^(?:--|\/\*)/.test(part) ? " " : "''")).replace(atomicBody, "''");
-  return command.test(stripped(bare));
+  return transactionWord.test(text) && command.test(stripped(commandsOf(text)));
+}
+
+/** The commands about savepoints in a text, in order; names as the server compares them. */
+export function savepointsOf(text: string): { command: "savepoint" | "release" | "rollback"; name: string }[] {
+  if (!transactionWord.test(text)) return [];
+  return [...stripped(masked(text)).matchAll(savepoints)].map(([, command = "", identifier, bare = ""]) => ({
+    command: command.toLowerCase() as "savepoint",
+    name: identifier === undefined ? bare.toLowerCase() : unmasked(identifier).replaceAll('""', '"'),
+  }));
 }
 
 /** Whether the statement may write rows, itself or through a function: only then is who and why told with it. */
@@ -51,21 +65,4 @@ export function mayWrite(text: string): boolean {
 /** Whether the statement may be put into a transaction of ours: not so VACUUM, or a procedure that commits. */
 export function fitsInTransaction(text: string): boolean {
   return transactional.test(stripped(text));
-}
-
-const name = String.raw`(?:"(?:[^"]|"")+"|[\w$]+)`;
-const target = new RegExp(
-  String.raw`\b(?:insert\s+into|update(?:\s+only)?|delete\s+from(?:\s+only)?|merge\s+into(?:\s+only)?|truncate(?:\s+table)?(?:\s+only)?|copy)\s+(${name}(?:\s*\.\s*${name})?)`,
-  "gi",
-);
-
-/** The tables that a statement names as targets of a write, as the database spells them, with their schema where it is given. */
-export function writtenTables(text: string): string[] {
-  return [...text.matchAll(target)].map((match) =>
-    [...(match[1] ?? "").matchAll(new RegExp(name, "g"))].map(([part]) => spelled(part)).join("."),
-  );
-}
-
-function spelled(part: string): string {
-  return part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part.toLowerCase();
 }

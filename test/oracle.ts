@@ -63,36 +63,42 @@ export class Oracle {
    * transactions, and the order of each record's changes; and that every event has the actor. Returns how many events of each
    * action there were.
    */
-  async compare(
+  async compare(write: () => Promise<unknown>, actor?: Actor): Promise<Required<Counts>> {
+    const { seen, recorded } = await this.observe(write, { actor });
+    expect(byRecord(recorded)).to.deep.equal(byRecord(seen));
+    return countsOf(recorded);
+  }
+
+  /** Runs writes and gives what the row triggers saw, with `net` one change a record and transaction, and what was recorded. */
+  async observe(
     write: () => Promise<unknown>,
-    actor?: { readonly type: string; readonly id: string; readonly name: string },
-  ): Promise<Required<Counts>> {
+    { net = false, actor }: { net?: boolean; actor?: Actor | undefined } = {},
+  ): Promise<Observed> {
     const mark = {
       serial: await this.application.value("select coalesce(max(serial), 0) from oracle.change"),
       position: await this.application.value("select coalesce(max(position), 0) from chronicle.event"),
     };
     await write();
-    const seen = await this.#seenAfter(mark.serial);
+    const seen = await this.#seenAfter(mark.serial, net);
     const recorded = await this.#recordedAfter(mark.position, seen);
-    expect(byRecord(recorded)).to.deep.equal(byRecord(seen));
     const actors = await this.application.query(
       "select distinct actor_type as type, actor_id as id, actor_name as name from chronicle.event where position > $1",
       [mark.position],
     );
     if (actor !== undefined) expect(actors).to.deep.equal(recorded.length === 0 ? [] : [actor]);
-    const count = (action: string) => recorded.filter(({ change }) => change.action === action).length;
-    return { create: count("create"), update: count("update"), destroy: count("destroy") };
+    return { seen, recorded };
   }
 
-  async #seenAfter(serial: string): Promise<OfRecord[]> {
-    const rows = await this.application.query<SeenRow>(
+  async #seenAfter(serial: string, net: boolean): Promise<OfRecord[]> {
+    const all = await this.application.query<SeenRow>(
       `select table_name, old_text, new_text, statement, transaction_id,
          (select jsonb_agg(a.attname) from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
           where i.indrelid = table_name::regclass and i.indisprimary) as keys
        from oracle.change where serial > $1 order by serial`,
       [serial],
     );
-    const changes = inOrder(rows).flatMap((row) =>
+    const rows = net ? netOf(inOrder(all)) : inOrder(all);
+    const changes = rows.flatMap((row) =>
       changesOf(row).map((change) => ({
         ...change,
         table: row.table_name,
@@ -133,9 +139,27 @@ export class Oracle {
   }
 }
 
-interface OfRecord {
+/** Who must be named by every event. */
+interface Actor {
+  readonly type: string;
+  readonly id: string;
+  readonly name: string;
+}
+
+/** A change of one record, the record as text. */
+export interface OfRecord {
   readonly record: string;
   readonly change: Change;
+}
+
+export interface Observed {
+  readonly seen: readonly OfRecord[];
+  readonly recorded: readonly OfRecord[];
+}
+
+export function countsOf(changes: readonly OfRecord[]): Required<Counts> {
+  const count = (action: string) => changes.filter(({ change }) => change.action === action).length;
+  return { create: count("create"), update: count("update"), destroy: count("destroy") };
 }
 
 type SeenRow = {
@@ -189,6 +213,17 @@ function inOrder(rows: readonly SeenRow[]): SeenRow[] {
   return ordered;
 }
 
+/** What is left of several changes of a record in one transaction: its row before the first and after the last. */
+function netOf(rows: readonly SeenRow[]): SeenRow[] {
+  const keyOf = (row: SeenRow) => keyText(pick(row.new_text ?? row.old_text ?? {}, row.keys));
+  const groups = groupBy(rows, (row) => `${row.transaction_id} ${row.table_name} ${keyOf(row)}`);
+  return [...groups.values()].flatMap((group) => {
+    const [first, last] = [group[0], group.at(-1)] as [SeenRow, SeenRow];
+    const net = { ...first, old_text: first.old_text, new_text: last.new_text };
+    return net.old_text === null && net.new_text === null ? [] : [net];
+  });
+}
+
 function changesOf({ old_text: before, new_text: after, keys, transaction_id: transactionId }: SeenRow): SeenChange[] {
   const keyOf = (row: Texts) => pick(row, keys);
   const create = (row: Texts) => ({ action: "create" as const, key: keyOf(row), image: row, data: row, previous: {} });
@@ -221,7 +256,7 @@ function destroysFirst<T extends SeenChange & { statement: string }>(changes: re
   });
 }
 
-function byRecord(changes: readonly OfRecord[]): Record<string, Change[]> {
+export function byRecord(changes: readonly OfRecord[]): Record<string, Change[]> {
   const grouped = groupBy(changes, ({ record }) => record);
   return Object.fromEntries([...grouped].map(([record, list]) => [record, list.map(({ change }) => change)]));
 }

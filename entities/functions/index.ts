@@ -10,8 +10,11 @@ import { columns } from "./columns.sql.js";
 import { context, readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
 import { erasedColumns } from "./erased-columns.sql.js";
+import { flush } from "./flush.sql.js";
+import { flushStatement } from "./flush-statement.sql.js";
 import { imageSql } from "./image-sql.sql.js";
 import { level } from "./level.sql.js";
+import { lockLog } from "./lock-log.sql.js";
 import { merge } from "./merge.sql.js";
 import { names } from "./names.sql.js";
 import { numberAsText } from "./number-as-text.sql.js";
@@ -57,6 +60,9 @@ export const functions: readonly ((schema: string) => string)[] = [
   append,
   merge,
   erasedColumns,
+  lockLog,
+  flushStatement,
+  flush,
   refuseChange,
   refuseSize,
 ];

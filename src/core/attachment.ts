@@ -2,6 +2,17 @@ import type { DataSource, DataSourceOptions } from "typeorm";
 import { EventLogError } from "./errors.js";
 import type { CheckedOptions } from "./options.js";
 import { quoteIdentifier } from "./sql.js";
+import { UncapturedWrites } from "./uncaptured-writes.js";
+
+/** The way from a pg Client, which TypeORM makes without telling for whom, to the DataSource that uses it. */
+export interface Link {
+  dataSource?: DataSource;
+  readonly uncaptured: UncapturedWrites;
+}
+
+export function newLink(): Link {
+  return { uncaptured: new UncapturedWrites() };
+}
 
 /** What withEventLog left on a DataSource's options, for everything that works on that DataSource. */
 export interface Attachment {
@@ -10,13 +21,19 @@ export interface Attachment {
   readonly schema: string;
   /** The `replay` option; its shape is the replay room's business. */
   readonly replay: unknown;
+  readonly link: Link;
 }
 
 /** A symbol of the global registry, so that it is found when frameworks copy the options, and across copies of this package. */
 const key = Symbol.for("typeorm-chronicle");
 
-export function attach<T extends DataSourceOptions>(dataSourceOptions: T, options: CheckedOptions, replay: unknown): T {
-  const attachment: Attachment = Object.freeze({ options, schema: quoteIdentifier(options.schema), replay });
+export function attach<T extends DataSourceOptions>(
+  dataSourceOptions: T,
+  options: CheckedOptions,
+  replay: unknown,
+  link: Link,
+): T {
+  const attachment: Attachment = Object.freeze({ options, schema: quoteIdentifier(options.schema), replay, link });
   return { ...dataSourceOptions, [key]: attachment };
 }
 
@@ -24,7 +41,7 @@ export function isAttached(dataSourceOptions: object): boolean {
   return key in dataSourceOptions;
 }
 
-/** Throws NOT_ATTACHED for a DataSource that was not made with withEventLog. */
+/** What withEventLog left on it; the DataSource is known to its Clients from then on. Throws NOT_ATTACHED for a DataSource that was not made with withEventLog. */
 export function attachmentOf(dataSource: DataSource): Attachment {
   const attachment = (dataSource.options as { [key]?: Attachment })[key];
   if (attachment === undefined) {
@@ -32,5 +49,6 @@ export function attachmentOf(dataSource: DataSource): Attachment {
       hint: "Change `new DataSource(options)` to `new DataSource(withEventLog(options))`.",
     });
   }
+  attachment.link.dataSource = dataSource;
   return attachment;
 }

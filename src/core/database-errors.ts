@@ -7,6 +7,7 @@ const states: Readonly<Record<string, EventLogErrorCode>> = {
   CH003: "NOT_TRACKED",
   CH005: "LIMIT_EXCEEDED",
   CH006: "OPTIONS_INVALID",
+  CH007: "WRITE_NOT_CAPTURED",
 };
 
 /** The error as the library names it where it is one of ours; every other error as it is. */

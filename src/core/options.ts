@@ -1,5 +1,4 @@
 import "reflect-metadata";
-import { createHash } from "node:crypto";
 import {
   IsBoolean,
   IsIn,
@@ -14,17 +13,34 @@ import {
   validateSync,
 } from "class-validator";
 import { EventLogError } from "./errors.js";
+import { isLockKey, type KeyFor, lockArguments, type LockKey } from "./lock-key.js";
 
-export type LockKey = bigint | number | string | readonly [number, number];
+export type Capture = "trigger" | "subscriber";
+
+/** Throw before the statement is sent, tell the DataSource's logger once per statement shape, or count only. */
+export type Uncaptured = "warn" | "error" | "ignore";
+
+export interface LockOptions {
+  /** Exclusive makes position order equal commit order, one writer at a time. (Default: "shared") */
+  readonly mode?: LockMode | undefined;
+  /** Integers as they are, strings hashed to 64 bits. (Default: derived from database and schema) */
+  readonly key?: LockKey | undefined;
+  /** One's own key for each change, such as one per tenant; with subscriber capture only. (Default: none) */
+  readonly keyFor?: KeyFor | undefined;
+}
+
+export type LockMode = "shared" | "exclusive";
 
 /** The second argument of `withEventLog`, but for what replay is given. */
 export interface CoreOptions {
-  /** Who records: triggers see every write. (Default: "trigger") */
-  readonly capture?: "trigger" | undefined;
+  /** Who records: triggers see every write, the entity subscriber what TypeORM's hooks can show. (Default: "trigger") */
+  readonly capture?: Capture | undefined;
+  /** Under subscriber capture, what becomes of a write on a tracked table that hooks cannot show. (Default: "warn") */
+  readonly uncaptured?: Uncaptured | undefined;
   /** The Postgres schema that holds the log. (Default: "chronicle") */
   readonly schema?: string | undefined;
-  /** The advisory lock that every writer takes, shared. (Default key: derived from database and schema) */
-  readonly lock?: { readonly mode?: "shared" | undefined; readonly key?: LockKey | undefined } | undefined;
+  /** The advisory lock that every writer takes. (Default: shared, with a key derived from database and schema) */
+  readonly lock?: LockOptions | undefined;
   /** Refuse a tracked write without an actor. (Default: false) */
   readonly requireActor?: boolean | undefined;
   readonly limits?:
@@ -40,8 +56,11 @@ export interface CoreOptions {
 
 /** Options after they were checked: defaults filled in, frozen. */
 export interface CheckedOptions {
-  readonly capture: "trigger";
+  readonly capture: Capture;
+  readonly uncaptured: Uncaptured;
   readonly schema: string;
+  readonly lockMode: LockMode;
+  readonly keyFor: KeyFor | undefined;
   /** The arguments of pg_advisory_xact_lock as SQL, or null for the derived key. */
   readonly lockArguments: string | null;
   readonly requireActor: boolean;
@@ -64,14 +83,18 @@ class Limits {
 }
 
 class Lock {
-  @IsIn(["shared"], expected('"shared" (exclusive order is not available in this version)')) mode = "shared";
+  @IsIn(["shared", "exclusive"], expected('"shared" or "exclusive"')) mode: LockMode = "shared";
   @ValidateIf(({ key }: Lock) => key !== undefined && !isLockKey(key))
   @IsIn([], expected("a bigint, an integer, a string or a pair of 32-bit integers"))
   key?: unknown;
+  @ValidateIf(({ keyFor }: Lock) => keyFor !== undefined && typeof keyFor !== "function")
+  @IsIn([], expected("a function (change, context, key) => key"))
+  keyFor?: KeyFor;
 }
 
 class Scalars {
-  @IsIn(["trigger"], expected('"trigger" (subscriber capture is not available in this version)')) capture = "trigger";
+  @IsIn(["trigger", "subscriber"], expected('"trigger" or "subscriber"')) capture: Capture = "trigger";
+  @IsIn(["warn", "error", "ignore"], expected('"warn", "error" or "ignore"')) uncaptured: Uncaptured = "warn";
   @IsString(expected("a schema name"))
   @Matches(/^[^\0]+$/, expected("a schema name"))
   @MaxLength(63, expected("at most 63 characters"))
@@ -94,12 +117,17 @@ export function checkOptions(given: unknown): CheckedOptions {
   const findings: string[] = [];
   const scalars = fill(new Scalars(), rest, "", findings);
   const checkedLimits = fill(new Limits(), limits ?? {}, "limits.", findings);
-  const checkedLock = fill(new Lock(), lock ?? {}, "lock.", findings, ["key"]);
+  const checkedLock = fill(new Lock(), lock ?? {}, "lock.", findings, ["key", "keyFor"]);
+  if (checkedLock.keyFor !== undefined && scalars.capture === "trigger")
+    findings.push('expected lock.keyFor only with capture: "subscriber", since triggers cannot ask it');
   if (findings.length > 0)
     throw new EventLogError("OPTIONS_INVALID", `${findings.join("; ")}.`, { details: { findings } });
   return Object.freeze({
-    capture: "trigger",
+    capture: scalars.capture,
+    uncaptured: scalars.uncaptured,
     schema: scalars.schema,
+    lockMode: checkedLock.mode,
+    keyFor: checkedLock.keyFor,
     lockArguments: checkedLock.key === undefined ? null : lockArguments(checkedLock.key as LockKey),
     requireActor: scalars.requireActor,
     limits: Object.freeze(checkedLimits),
@@ -129,23 +157,6 @@ function fill<T extends object>(
     findings.push(...Object.values(constraints).map((message) => message.replace("expected ", `expected ${path}`)));
   }
   return defaults;
-}
-
-/** Integers as they are, pairs as Postgres has them, strings hashed to 64 bits. */
-function lockArguments(key: LockKey): string {
-  if (typeof key === "string") return String(createHash("sha256").update(key).digest().readBigInt64BE(0));
-  return typeof key === "object" ? key.join(", ") : String(key);
-}
-
-function isLockKey(key: unknown): boolean {
-  if (typeof key === "string") return true;
-  if (typeof key === "bigint") return BigInt.asIntN(64, key) === key;
-  if (typeof key === "number") return Number.isSafeInteger(key);
-  return (
-    Array.isArray(key) &&
-    key.length === 2 &&
-    key.every((part: unknown) => Number.isInteger(part) && Math.abs(part as number) < 2 ** 31)
-  );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

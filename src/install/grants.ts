@@ -22,7 +22,7 @@ export async function grant(
   if (writers !== "") {
     await session.run(
       `grant usage on schema ${schema} to ${writers}; grant select on ${schema}.gate, ${schema}.tracked, ${schema}.installation to ${writers};
-      grant execute on function ${forStatus(schema)} to ${writers}`,
+      grant execute on function ${forStatus(schema)}, ${schema}.flush(jsonb), ${schema}.lock_log(jsonb, boolean) to ${writers}`,
     );
   }
   const readers = list(grantReadTo);

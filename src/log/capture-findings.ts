@@ -14,7 +14,7 @@ export async function captureFindings(
   dataSource: DataSource,
   { readable }: { readable: boolean },
 ): Promise<Finding[]> {
-  const { schema } = attachmentOf(dataSource);
+  const { schema, options } = attachmentOf(dataSource);
   const tables = trackedTables(dataSource).map(({ entity, sqlName }) => ({ entity, sqlName }));
   const expected = sql`jsonb_to_recordset(${JSON.stringify(tables)}::jsonb) as e (entity text, "sqlName" text)
     join lateral (select to_regclass(e."sqlName") as oid) o on o.oid is not null`;
@@ -23,7 +23,7 @@ export async function captureFindings(
       select e.entity, t.table_name as "tableName", nullif(${raw(schema)}.table_name(o.oid), t.table_name) as renamed,
         (select string_agg(c, ', ') from unnest(t.column_names) c where not exists (select from ${raw(schema)}.columns(o.oid) n where n.name = c)) as gone,
         (select string_agg(n.name, ', ' order by n.number) from ${raw(schema)}.columns(o.oid) n where n.name <> all (t.column_names)) as added,
-        case when t.level = 'statement' and ${raw(schema)}.level_of(o.oid) = 'row' then 'row' end as level,
+        case when t.capture = 'trigger' and t.level = 'statement' and ${raw(schema)}.level_of(o.oid) = 'row' then 'row' end as level,
         (select string_agg(distinct u.relation::text, ', ') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u where u.relation <> o.oid and u.problem <> 'unfit') as partitions
       from ${expected} join ${raw(schema)}.tracked t on t.table_oid = o.oid order by e.entity`)
     : [];
@@ -37,7 +37,11 @@ export async function captureFindings(
     select case when s.setrole = 0 then 'The database ' || d.datname else 'The role ' || pg_get_userbyid(s.setrole) end
     from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
     where 'session_replication_role=replica' = any (s.setconfig) and (s.setdatabase = 0 or d.datname = current_database())`);
-  return [...changed.flatMap(changes), ...rules.map(rewritten), ...replica.map(silenced)];
+  return [
+    ...changed.flatMap(changes),
+    ...rules.map(rewritten),
+    ...(options.capture === "trigger" ? replica.map(silenced) : []),
+  ];
 }
 
 function changes({ entity, tableName, renamed, gone, added, level, partitions }: TextRow): Finding[] {

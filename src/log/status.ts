@@ -3,6 +3,7 @@ import { latestStep } from "../../entities/steps/index.js";
 import { attachmentOf } from "../core/attachment.js";
 import { numberOf, positionOf, type Session, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
+import type { UncapturedWrite } from "../core/uncaptured-writes.js";
 import { captureFindings } from "./capture-findings.js";
 import { type Finding, refuse } from "./finding.js";
 import { trackedTables } from "./tracked-tables.js";
@@ -18,12 +19,14 @@ export interface Status {
   readonly position: bigint;
   /** Events recorded, as the planner estimates them. */
   readonly estimatedEvents: number;
+  /** Under subscriber capture: what this process's DataSource wrote, or was refused, without it being recorded. */
+  readonly uncaptured: readonly UncapturedWrite[];
   readonly findings: readonly Finding[];
 }
 
 /** What is installed, what is missing or stale. */
 export async function status(dataSource: DataSource): Promise<Status> {
-  const { schema, options } = attachmentOf(dataSource);
+  const { schema, options, link } = attachmentOf(dataSource);
   const tables = trackedTables(dataSource).map(({ entity, tableName }) => ({ entity, tableName }));
   return withPooledSession(dataSource, async (session) => {
     const findings = await everyFindingOf(session, dataSource);
@@ -40,6 +43,7 @@ export async function status(dataSource: DataSource): Promise<Status> {
       tables,
       position: positionOf(found, "position"),
       estimatedEvents: numberOf(found, "events"),
+      uncaptured: link.uncaptured.list(),
       findings,
     };
   });
@@ -93,7 +97,7 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
       (select r.table_oid::regclass::text from ${tracked} r join pg_class c on c.oid = r.table_oid where r.table_name = e."tableName") as renamed, t.table_oid is null as untracked,
       (t.versions ->> 'create')::integer < e."create" or (t.versions ->> 'update')::integer < e."update" or (t.versions ->> 'destroy')::integer < e.destroy as older,
       t.capture <> ${options.capture} as other_capture,
-      (select count(*) from pg_trigger g join pg_proc p on p.oid = g.tgfoid where g.tgrelid = o.oid and p.pronamespace = to_regnamespace(${schema}) and g.tgname like ' chronicle %' and g.tgenabled in ('O', 'A')) < 4 as uncaptured
+      ${options.capture}::text = 'trigger' and (select count(*) from pg_trigger g join pg_proc p on p.oid = g.tgfoid where g.tgrelid = o.oid and p.pronamespace = to_regnamespace(${schema}) and g.tgname like ' chronicle %' and g.tgenabled in ('O', 'A')) < 4 as uncaptured
     from jsonb_to_recordset(${JSON.stringify(expected)}::jsonb) as e (entity text, "sqlName" text, "tableName" text, "create" integer, "update" integer, destroy integer)
     left join lateral (select to_regclass(e."sqlName")::oid as oid) o on true
     left join ${tracked} t on t.table_oid = o.oid
@@ -103,6 +107,8 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
   const step = readable
     ? numberOf(await session.row(sql`select step from ${raw(schema)}.installation`), "step")
     : latestStep;
+  if (options.capture === "subscriber" && !(await mayFlush(session, options.schema)))
+    stale("This role may not record events: run install({ grantTo }) for it.");
   if (step < latestStep) stale(`The log's tables are at step ${step}, this version needs ${latestStep}.`);
   for (const { entity, tableName, ...row } of rows) {
     if (row.gone === "t" && row.renamed) stale(`The table ${tableName} of ${entity} is called ${row.renamed} now.`);
@@ -113,4 +119,11 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
     else if (row.uncaptured === "t") stale(`Capture triggers of ${entity} (${tableName}) are missing or disabled.`);
   }
   return findings;
+}
+
+async function mayFlush(session: Session, schema: string): Promise<boolean> {
+  const flush = await session.row(sql`
+    select count(*) as may from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = ${schema} and p.proname = 'flush' and has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute')`);
+  return numberOf(flush, "may") > 0;
 }

@@ -6,6 +6,8 @@ import { machinery, machines, machineTables } from "./entities/machines.js";
 import { Specimen, specimenTables } from "./entities/specimen.js";
 import { structures, structureTables } from "./entities/structures.js";
 
+export const workshopEntities = [...blog, ...structures, ...machines, Specimen];
+
 /** Every table that the write paths write to. */
 export const watched = [...blogTables, ...structureTables, ...machineTables, ...specimenTables];
 
@@ -14,7 +16,7 @@ export async function startWorkshop(
   level: "statement" | "row",
   options: ApplicationOptions = {},
 ): Promise<TrackedApplication> {
-  const application = await TrackedApplication.start([...blog, ...structures, ...machines, Specimen], {
+  const application = await TrackedApplication.start(workshopEntities, {
     prepare: ({ url }) => query(url, `create schema "Shop floor"`),
     ...options,
     install: false,

@@ -18,6 +18,9 @@ async function withRunner(desk: Desk, work: (runner: ReturnType<DataSource["crea
   const runner = desk.dataSource.createQueryRunner();
   try {
     await work(runner);
+  } catch (error) {
+    await runner.query("rollback");
+    throw error;
   } finally {
     await runner.release();
   }

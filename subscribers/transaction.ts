@@ -1,0 +1,35 @@
+import { Notes } from "./notes.js";
+import { endsTransaction, returnsToSavepoint, savepointsOf } from "./statement.js";
+
+/** What is known of a connection's transaction, kept at the call of a statement, so that statements sent without waiting are right too. */
+export class Transaction {
+  open = false;
+  /** What the server has been told of who and why; undefined where that is not known. */
+  told: string | undefined = "";
+  /** Whether the log's lock is held; going back to a savepoint may release it, so nothing is remembered over that. */
+  locked = false;
+  readonly notes = new Notes();
+
+  begin(text: string, told: string): void {
+    if (!this.open) this.notes.clear();
+    this.open = !endsTransaction(text);
+    this.told = this.open ? told : "";
+    this.locked = false;
+  }
+
+  follow(text: string): void {
+    if (endsTransaction(text)) this.end(/\band\s+chain\b/i.test(text));
+    else if (this.open && returnsToSavepoint(text)) {
+      this.told = undefined;
+      this.locked = false;
+    }
+    if (this.open) for (const { command, name } of savepointsOf(text)) this.notes[command](name);
+  }
+
+  end(chained = false): void {
+    this.open = chained && this.open;
+    this.told = "";
+    this.locked = false;
+    this.notes.clear();
+  }
+}
