@@ -10,13 +10,21 @@ export interface Attachment {
   readonly schema: string;
   /** The `replay` option; its shape is the replay room's business. */
   readonly replay: unknown;
+  /** The `activity` option; its shape is the activity room's business. */
+  readonly activity: unknown;
+  /** How long the activity log is kept at least, in days; null for ever. */
+  readonly activityRetentionDays: number | null;
 }
 
 /** A symbol of the global registry, so that it is found when frameworks copy the options, and across copies of this package. */
 const key = Symbol.for("typeorm-chronicle");
 
-export function attach<T extends DataSourceOptions>(dataSourceOptions: T, options: CheckedOptions, replay: unknown): T {
-  const attachment: Attachment = Object.freeze({ options, schema: quoteIdentifier(options.schema), replay });
+export function attach<T extends DataSourceOptions>(
+  dataSourceOptions: T,
+  options: CheckedOptions,
+  rooms: Omit<Attachment, "options" | "schema">,
+): T {
+  const attachment: Attachment = Object.freeze({ options, schema: quoteIdentifier(options.schema), ...rooms });
   return { ...dataSourceOptions, [key]: attachment };
 }
 

@@ -65,7 +65,7 @@ export async function install(dataSource: DataSource, options: InstallOptions = 
 }
 
 function fingerprintOf(
-  { options, schema }: Attachment,
+  { options, schema, activityRetentionDays }: Attachment,
   tables: readonly TrackedTable[],
   { grantTo, grantReadTo }: InstallOptions,
 ): string {
@@ -77,6 +77,7 @@ function fingerprintOf(
     options.lockArguments,
     options.requireActor,
     options.limits.dataBytes,
+    activityRetentionDays,
     grantTo,
     grantReadTo,
   ];
@@ -107,7 +108,7 @@ async function isEqual(
 
 async function change(
   session: Session,
-  { options, schema }: Attachment,
+  { options, schema, activityRetentionDays }: Attachment,
   tables: readonly TrackedTable[],
   grants: InstallOptions,
   fingerprint: string,
@@ -122,13 +123,13 @@ async function change(
     update ${raw(schema)}.tracked set table_oid = coalesce(to_regclass(table_name)::oid, 0)
     where (select system_identifier from ${raw(schema)}.installation) <> (select system_identifier::text from pg_control_system())`);
   await session.rows(sql`
-    insert into ${raw(schema)}.installation as i (step, fingerprint, system_identifier, lock_arguments, require_actor)
+    insert into ${raw(schema)}.installation as i (step, fingerprint, system_identifier, lock_arguments, require_actor, activity_retention_days)
     select ${latestStep}::integer, ${fingerprint}, system_identifier::text,
-      coalesce(${options.lockArguments}, hashtextextended(current_database() || '.' || ${options.schema}, 0)::text), ${options.requireActor}::boolean
+      coalesce(${options.lockArguments}, hashtextextended(current_database() || '.' || ${options.schema}, 0)::text), ${options.requireActor}::boolean, ${activityRetentionDays}::double precision
     from pg_control_system()
     on conflict (only_row) do update set step = greatest(i.step, excluded.step), fingerprint = excluded.fingerprint,
       epoch = i.epoch + (i.system_identifier <> excluded.system_identifier)::integer, system_identifier = excluded.system_identifier,
-      lock_arguments = excluded.lock_arguments, require_actor = excluded.require_actor, installed_at = clock_timestamp()`);
+      lock_arguments = excluded.lock_arguments, require_actor = excluded.require_actor, activity_retention_days = excluded.activity_retention_days, installed_at = clock_timestamp()`);
   const epoch = numberOf(await session.row(sql`select epoch from ${raw(schema)}.installation`), "epoch");
   await session.run(`
     alter table ${schema}.event alter column epoch set default ${epoch};
@@ -172,13 +173,14 @@ async function grant(
   if (writers !== "") {
     await session.run(
       `grant usage on schema ${schema} to ${writers}; grant select on ${schema}.gate, ${schema}.tracked, ${schema}.installation to ${writers};
-      grant execute on function ${forStatus(schema)} to ${writers}`,
+      grant execute on function ${forStatus(schema)} to ${writers};
+      grant select, insert on ${schema}.activity to ${writers}; grant execute on function ${schema}.activity_cleanup(timestamptz, integer) to ${writers}`,
     );
   }
   const readers = list(grantReadTo);
   if (readers !== "") {
     await session.run(`grant usage on schema ${schema} to ${readers};
-      grant select on ${schema}.event, ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.gate to ${readers};
+      grant select on ${schema}.event, ${schema}.activity, ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.gate to ${readers};
       grant execute on function ${forStatus(schema)}, ${schema}.digits_as_text(jsonb, text[]), ${schema}.number_as_text(jsonb), ${schema}.record_key(jsonb, text[]) to ${readers}`);
   }
 }
