@@ -82,10 +82,13 @@ export function sendableContext(): Pick<OpenContext, "json" | "encoded"> | undef
 
 function merge(outer: RequestContext | undefined, inner: RequestContext): RequestContext {
   check(inner);
-  const { traceparent, ...given } = inner;
+  const { traceparent, request = outer?.request, ...given } = inner;
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const metadata = { ...outer?.metadata, ...inner.metadata, ...(traceparent === undefined ? {} : { traceparent }) };
-  return Object.freeze({ correlationId: randomUUID(), ...outer, ...defined, metadata });
+  const merged: RequestContext = { correlationId: randomUUID(), ...outer, ...defined, metadata };
+  // Not enumerable: whoever prints or sends the context means who and why, not a request with its socket.
+  if (request !== undefined) Object.defineProperty(merged, "request", { value: request });
+  return Object.freeze(merged);
 }
 
 function openContext(context: RequestContext): OpenContext {
