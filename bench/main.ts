@@ -1,4 +1,5 @@
 import "reflect-metadata";
+import { activity } from "./activity/activity.js";
 import { capture } from "./capture/capture.js";
 import { machine } from "./machine.js";
 import { messages } from "./messages/messages.js";
@@ -6,7 +7,12 @@ import { type BenchOptions, optionsOf, type Part } from "./options.js";
 import { replay } from "./replay/replay.js";
 import { printed, type Report } from "./report.js";
 
-const runs: Readonly<Record<Part, (options: BenchOptions) => Promise<Report[]>>> = { messages, replay, capture };
+const runs: Readonly<Record<Part, (options: BenchOptions) => Promise<Report[]>>> = {
+  messages,
+  replay,
+  capture,
+  activity,
+};
 
 async function main(args: string[]): Promise<void> {
   const options = optionsOf(args);

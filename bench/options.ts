@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-export const parts = ["messages", "replay", "capture"] as const;
+export const parts = ["messages", "replay", "capture", "activity"] as const;
 export type Part = (typeof parts)[number];
 
 export interface BenchOptions {
@@ -10,11 +10,13 @@ export interface BenchOptions {
   readonly rounds: number | undefined;
   /** Events in the history that is replayed. (Default: 100 000) */
   readonly events: number;
+  /** Entries of the activity log that is exported. (Default: 100 000) */
+  readonly entries: number;
   /** One JSON document in place of tables. (Default: false) */
   readonly json: boolean;
 }
 
-/** `--only capture|messages|replay --rounds N --events N --json`; throws an Error that says what is wrong. */
+/** `--only activity|capture|messages|replay --rounds N --events N --entries N --json`; throws an Error that says what is wrong. */
 export function optionsOf(args: string[]): BenchOptions {
   const { values } = parseArgs({
     args,
@@ -22,6 +24,7 @@ export function optionsOf(args: string[]): BenchOptions {
       only: { type: "string", multiple: true },
       rounds: { type: "string" },
       events: { type: "string", default: "100000" },
+      entries: { type: "string", default: "100000" },
       json: { type: "boolean", default: false },
     },
   });
@@ -32,6 +35,7 @@ export function optionsOf(args: string[]): BenchOptions {
     only: parts.filter((part) => only.length === 0 || only.includes(part)),
     rounds: values.rounds === undefined ? undefined : count("--rounds", values.rounds),
     events: count("--events", values.events),
+    entries: count("--entries", values.entries),
     json: values.json,
   };
 }

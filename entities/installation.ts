@@ -12,5 +12,8 @@ export class ChronicleInstallation {
   /** The arguments of the advisory lock, as SQL. */
   @Column({ type: "text", name: "lock_arguments" }) lockArguments!: string;
   @Column({ type: "boolean", name: "require_actor" }) requireActor!: boolean;
+  /** How long the activity log is kept at least; null for ever. */
+  @Column({ type: "double precision", name: "activity_retention_days", nullable: true })
+  activityRetentionDays!: number | null;
   @Column({ type: "timestamp with time zone", name: "installed_at" }) installedAt!: Date;
 }

@@ -6,6 +6,7 @@ import type { ReplayOptions } from "../replay/replay-options.js";
 import type { ReplayReport } from "../replay/replay-report.js";
 import { revert } from "../replay/revert.js";
 import { verify, type VerifyOptions, type VerifyReport } from "../replay/verify.js";
+import { type Activity, activityOf } from "./activity/activity.js";
 import { attachmentOf } from "./core/attachment.js";
 import { baseline, type BaselineOptions } from "./install/baseline.js";
 import { erase, type EraseOptions, type EraseReport } from "./install/erase.js";
@@ -72,6 +73,8 @@ export interface EventLog {
   baseline(options?: BaselineOptions): Promise<{ rows: number }>;
   /** Takes the values of a record's sensitive columns out of the log and out of its row, for good. */
   erase(entity: EntityReference, id: RecordId, options?: EraseOptions): Promise<EraseReport>;
+  /** What people did or tried: sign-ins and failures, refusals, exports, front-end actions. */
+  readonly activity: Activity;
 }
 
 const logs = new WeakMap<DataSource, EventLog>();
@@ -102,5 +105,6 @@ function logOf(dataSource: DataSource): EventLog {
     verify: (options) => verify(dataSource, options),
     baseline: (options) => baseline(dataSource, options),
     erase: (entity, id, options) => erase(dataSource, entity, id, options),
+    activity: activityOf(dataSource),
   });
 }

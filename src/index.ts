@@ -1,3 +1,5 @@
+export { ChronicleActivity } from "../entities/activity.js";
+export type { Outcome, RequestFacts, Severity } from "../entities/activity.js";
 export { ChronicleBookmark } from "../entities/bookmark.js";
 export { ChronicleEvent } from "../entities/event.js";
 export { ChronicleEventSensitive } from "../entities/event-sensitive.js";
@@ -21,6 +23,31 @@ export type { Progress } from "../replay/progress.js";
 export type { ReplayOptions } from "../replay/replay-options.js";
 export type { ReplayReport } from "../replay/replay-report.js";
 export type { Difference, VerifyOptions, VerifyReport } from "../replay/verify.js";
+export type { Activity } from "./activity/activity.js";
+export type { AdminHandlerOptions } from "./activity/admin-handler.js";
+export type { AuditInput } from "./activity/audit.js";
+export { Audited } from "./activity/audited.js";
+export type { AuditedOptions } from "./activity/audited.js";
+export type { ActivityCheck } from "./activity/check.js";
+export type { CleanupOptions, CleanupReport } from "./activity/cleanup.js";
+export type { ActivityEntry, ActivityInput, RecordNowInput } from "./activity/entry.js";
+export type { ExportFormat, ExportOptions } from "./activity/export.js";
+export type { FailuresOptions } from "./activity/failures.js";
+export type { Handler } from "./activity/handler.js";
+export type {
+  AccessAction,
+  ActivityOptions,
+  Alert,
+  AlertOptions,
+  AlertRule,
+  ClientOptions,
+  FileSinkOptions,
+  SinkOption,
+  WebhookSinkOptions,
+} from "./activity/options.js";
+export type { ActivityFilter, SearchOptions } from "./activity/search.js";
+export type { TrustProxy } from "./activity/trust-proxy.js";
+export type { ActivityStats, ActivitySummary, Count } from "./activity/summary.js";
 export { EventLogError, errorCodes } from "./core/errors.js";
 export type { EventLogErrorCode } from "./core/errors.js";
 export type { KeyFor, LockKey, NotedChange } from "./core/lock-key.js";

@@ -4,6 +4,8 @@ import { attach, isAttached, newLink } from "./core/attachment.js";
 import { EventLogError } from "./core/errors.js";
 import { checkOptions, type CoreOptions } from "./core/options.js";
 import type { PgClientClass } from "./core/pg-client.js";
+import { type ActivityOptions, checkActivityOptions } from "./activity/options.js";
+import { ActivitySubscriber } from "./activity/subscriber.js";
 import { checkReplayOptions, type ReplayHandlers } from "../replay/handlers.js";
 import { trackedClient } from "../subscribers/client.js";
 import { CapturingSubscriber } from "../subscribers/capturing-subscriber.js";
@@ -13,6 +15,8 @@ import { ChronicleSubscriber } from "../subscribers/event-subscriber.js";
 export interface EventLogOptions extends CoreOptions {
   /** What replay needs to know: made with `override()` and `upcast()`. (Default: none) */
   readonly replay?: ReplayHandlers | undefined;
+  /** What the activity log records, keeps and tells; docs/options.md. (Default: enabled) */
+  readonly activity?: ActivityOptions | undefined;
 }
 
 /**
@@ -32,9 +36,10 @@ export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, 
       hint: "Call it once.",
     });
   }
-  const { replay, ...core } = options;
+  const { replay, activity, ...core } = options;
   const checked = checkOptions(core);
   const handlers = checkReplayOptions(replay);
+  const checkedActivity = checkActivityOptions(activity);
   const { extra, driver, nativeDriver, entities, subscribers } = dataSourceOptions as PostgresOptions;
   const given = extra?.Client ?? driver?.Client;
   refuseNative(given, nativeDriver);
@@ -46,12 +51,17 @@ export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, 
       subscribers: [
         ...listOf(subscribers),
         checked.capture === "subscriber" ? CapturingSubscriber : ChronicleSubscriber,
+        ActivitySubscriber,
       ],
       extra: { ...extra, Client: trackedClient((given ?? pg.Client) as PgClientClass, checked, link) },
     },
     checked,
-    handlers,
-    link,
+    {
+      replay: handlers,
+      activity: checkedActivity,
+      activityRetentionDays: checkedActivity.retentionDays,
+      link,
+    },
   );
 }
 

@@ -1,5 +1,7 @@
 import { recordKeyOf } from "./record-key-of.sql.js";
 import { tableNames } from "./table-names.sql.js";
+import { activityCleanup } from "./activity-cleanup.sql.js";
+import { activityGuard } from "./activity-guard.sql.js";
 import { append } from "./append.sql.js";
 import { captureFunction } from "./capture-function.sql.js";
 import { captureRows } from "./capture-rows.sql.js";
@@ -65,4 +67,6 @@ export const functions: readonly ((schema: string) => string)[] = [
   flush,
   refuseChange,
   refuseSize,
+  activityGuard,
+  activityCleanup,
 ];

@@ -21,6 +21,10 @@ export interface Attachment {
   readonly schema: string;
   /** The `replay` option; its shape is the replay room's business. */
   readonly replay: unknown;
+  /** The `activity` option; its shape is the activity room's business. */
+  readonly activity: unknown;
+  /** How long the activity log is kept at least, in days; null for ever. */
+  readonly activityRetentionDays: number | null;
   readonly link: Link;
 }
 
@@ -30,10 +34,9 @@ const key = Symbol.for("typeorm-chronicle");
 export function attach<T extends DataSourceOptions>(
   dataSourceOptions: T,
   options: CheckedOptions,
-  replay: unknown,
-  link: Link,
+  rooms: Omit<Attachment, "options" | "schema">,
 ): T {
-  const attachment: Attachment = Object.freeze({ options, schema: quoteIdentifier(options.schema), replay, link });
+  const attachment: Attachment = Object.freeze({ options, schema: quoteIdentifier(options.schema), ...rooms });
   return { ...dataSourceOptions, [key]: attachment };
 }
 

@@ -68,10 +68,11 @@ export interface CheckedOptions {
   readonly clockSkewSeconds: number;
 }
 
-const expected = (wanted: string) => ({
+/** A class-validator message: expected batch.size to be a positive integer, got: 0. */
+export const expected = (wanted: string) => ({
   message: ({ property, value }: ValidationArguments) => `expected ${property} to be ${wanted}, got: ${show(value)}`,
 });
-const positiveInteger = expected("a positive integer");
+export const positiveInteger = expected("a positive integer");
 
 class Limits {
   /** bytes of a request context as JSON */
@@ -136,7 +137,7 @@ export function checkOptions(given: unknown): CheckedOptions {
 }
 
 /** A copy of the defaults with what was given on top, its findings added to the list under their full path. */
-function fill<T extends object>(
+export function fill<T extends object>(
   defaults: T,
   given: unknown,
   path: string,
@@ -159,11 +160,11 @@ function fill<T extends object>(
   return defaults;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function show(value: unknown): string {
+export function show(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   return typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));
 }

@@ -23,6 +23,11 @@ export interface RequestContext {
   readonly actionName?: string | undefined;
   /** W3C trace context; kept in metadata. */
   readonly traceparent?: string | undefined;
+  /**
+   * The HTTP request (Node's, Express's, Fastify's or a Fetch Request), for the activity log, which takes method, path and
+   * addresses from it. It is not kept in events.
+   */
+  readonly request?: object | undefined;
 }
 
 /** A context that was checked and can be sent: the JSON of its parts, ready for the database. */
@@ -77,10 +82,13 @@ export function sendableContext(): Pick<OpenContext, "json" | "encoded"> | undef
 
 function merge(outer: RequestContext | undefined, inner: RequestContext): RequestContext {
   check(inner);
-  const { traceparent, ...given } = inner;
+  const { traceparent, request = outer?.request, ...given } = inner;
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const metadata = { ...outer?.metadata, ...inner.metadata, ...(traceparent === undefined ? {} : { traceparent }) };
-  return Object.freeze({ correlationId: randomUUID(), ...outer, ...defined, metadata });
+  const merged: RequestContext = { correlationId: randomUUID(), ...outer, ...defined, metadata };
+  // Not enumerable: whoever prints or sends the context means who and why, not a request with its socket.
+  if (request !== undefined) Object.defineProperty(merged, "request", { value: request });
+  return Object.freeze(merged);
 }
 
 function openContext(context: RequestContext): OpenContext {
@@ -99,7 +107,7 @@ function openContext(context: RequestContext): OpenContext {
   return { context, json, encoded: Buffer.from(json.text).toString("base64") };
 }
 
-const keys = ["actor", "tenant", "metadata", "correlationId", "causationId", "actionName", "traceparent"];
+const keys = ["actor", "tenant", "metadata", "correlationId", "causationId", "actionName", "traceparent", "request"];
 
 function check(context: RequestContext): void {
   if (typeof context !== "object" || context === null) throw expected("the request context", "an object", context);
@@ -119,6 +127,8 @@ function check(context: RequestContext): void {
   if (metadata !== undefined && (typeof metadata !== "object" || metadata === null || Array.isArray(metadata))) {
     throw expected("metadata", "an object", metadata);
   }
+  if (context.request !== undefined && (typeof context.request !== "object" || context.request === null))
+    throw expected("request", "the request object", context.request);
   for (const key of ["correlationId", "causationId", "actionName", "traceparent"] as const) {
     if (context[key] !== undefined && typeof context[key] !== "string") throw expected(key, "a string", context[key]);
   }

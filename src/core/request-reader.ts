@@ -16,13 +16,15 @@ export interface RequestReader<Request> {
 const parts = ["actor", "tenant", "metadata"] as const;
 
 /**
- * The request context that a reader makes of a request, without what is not known: for a door to a framework that has none
+ * The request context that a reader makes of a request, without what is not known, and with the request itself for the activity
+ * log: for a door to a framework that has none
  * here. Throws OPTIONS_INVALID where a part of the reader is no function, and what its functions throw.
  */
 export async function readRequest<Request>(request: Request, reader: RequestReader<Request>): Promise<RequestContext> {
   checkReader(reader);
   const answers = await Promise.all(parts.map(async (part) => [part, await reader[part]?.(request)] as const));
-  return Object.fromEntries(answers.filter(([, answer]) => answer != null));
+  const known = Object.fromEntries(answers.filter(([, answer]) => answer != null));
+  return typeof request === "object" && request !== null ? { ...known, request } : known;
 }
 
 /** Throws OPTIONS_INVALID for what is no reader: doors call it when they are set up. */

@@ -146,15 +146,21 @@ export async function withPooledSession<T>(dataSource: DataSource, work: (sessio
 
 /** A session on a connection of its own, so that work which waits never takes one from the application's pool. */
 export async function withOwnSession<T>(dataSource: DataSource, work: (session: Session) => Promise<T>): Promise<T> {
-  const { options } = driverOf(dataSource).master;
-  const client = new options.Client(options);
-  client.on("error", () => undefined); // told by the statement that fails
-  await client.connect();
+  const client = await connect(dataSource);
   try {
     return await work(new Session(client));
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+/** A connection of its own, to be ended by the caller. `settings` go on top of those of the DataSource. */
+export async function connect(dataSource: DataSource, settings: object = {}): Promise<PgClient> {
+  const { options } = driverOf(dataSource).master;
+  const client = new options.Client({ ...options, ...settings });
+  client.on("error", () => undefined); // told by the statement that fails
+  await client.connect();
+  return client;
 }
 
 /** The number of a column that holds a count or a position. */

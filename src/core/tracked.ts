@@ -20,6 +20,8 @@ export interface TrackedOptions {
   readonly exclude?: readonly string[] | undefined;
   /** The property that holds the tenant; it wins over the request context's. */
   readonly tenant?: string | undefined;
+  /** Each load of a record is an entry of the activity log. (Default: false) */
+  readonly reads?: boolean | undefined;
 }
 
 export interface SensitiveOptions {
@@ -100,7 +102,7 @@ function schemaKey(name: string): object {
   return key;
 }
 
-const optionKeys = ["version", "name", "formerly", "auditOnly", "actions", "exclude", "tenant"];
+const optionKeys = ["version", "name", "formerly", "auditOnly", "actions", "exclude", "tenant", "reads"];
 
 function checked(options: TrackedOptions, name: string): TrackedOptions {
   const fail = (what: string, wanted: string, got: unknown): never => {
@@ -128,6 +130,7 @@ function checked(options: TrackedOptions, name: string): TrackedOptions {
     if (list !== undefined && !(Array.isArray(list) && list.every((item) => typeof item === "string")))
       fail(key, "a list of strings", list);
   }
+  if (options.reads !== undefined && typeof options.reads !== "boolean") fail("reads", "true or false", options.reads);
   if (options.auditOnly !== undefined && typeof options.auditOnly !== "boolean")
     fail("auditOnly", "true or false", options.auditOnly);
   if (options.actions !== undefined) {

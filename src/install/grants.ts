@@ -22,13 +22,14 @@ export async function grant(
   if (writers !== "") {
     await session.run(
       `grant usage on schema ${schema} to ${writers}; grant select on ${schema}.gate, ${schema}.tracked, ${schema}.installation to ${writers};
-      grant execute on function ${forStatus(schema)}, ${schema}.flush(jsonb), ${schema}.lock_log(jsonb, boolean) to ${writers}`,
+      grant execute on function ${forStatus(schema)}, ${schema}.flush(jsonb), ${schema}.lock_log(jsonb, boolean) to ${writers};
+      grant select, insert on ${schema}.activity to ${writers}; grant execute on function ${schema}.activity_cleanup(timestamptz, integer) to ${writers}`,
     );
   }
   const readers = list(grantReadTo);
   if (readers !== "") {
     await session.run(`grant usage on schema ${schema} to ${readers};
-      grant select on ${schema}.event, ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.gate to ${readers};
+      grant select on ${schema}.event, ${schema}.activity, ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.gate to ${readers};
       grant execute on function ${forStatus(schema)}, ${schema}.digits_as_text(jsonb, text[]), ${schema}.number_as_text(jsonb), ${schema}.record_key(jsonb, text[]) to ${readers}`);
   }
 }

@@ -52,7 +52,7 @@ export async function install(dataSource: DataSource, options: InstallOptions = 
 }
 
 function fingerprintOf(
-  { options, schema }: Attachment,
+  { options, schema, activityRetentionDays }: Attachment,
   tables: readonly TrackedTable[],
   { grantTo, grantReadTo }: InstallOptions,
 ): string {
@@ -64,6 +64,7 @@ function fingerprintOf(
     options.lockArguments,
     options.requireActor,
     options.limits.dataBytes,
+    activityRetentionDays,
     grantTo,
     grantReadTo,
   ];

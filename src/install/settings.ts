@@ -9,17 +9,17 @@ import { raw, sql } from "../core/sql.js";
  */
 export async function putSettings(
   session: Session,
-  { options, schema }: Attachment,
+  { options, schema, activityRetentionDays }: Attachment,
   fingerprint: string,
 ): Promise<void> {
   await session.rows(sql`
-    insert into ${raw(schema)}.installation as i (step, fingerprint, system_identifier, lock_arguments, require_actor)
+    insert into ${raw(schema)}.installation as i (step, fingerprint, system_identifier, lock_arguments, require_actor, activity_retention_days)
     select ${latestStep}::integer, ${fingerprint}, system_identifier::text,
-      coalesce(${options.lockArguments}, hashtextextended(current_database() || '.' || ${options.schema}, 0)::text), ${options.requireActor}::boolean
+      coalesce(${options.lockArguments}, hashtextextended(current_database() || '.' || ${options.schema}, 0)::text), ${options.requireActor}::boolean, ${activityRetentionDays}::double precision
     from pg_control_system()
     on conflict (only_row) do update set step = greatest(i.step, excluded.step), fingerprint = excluded.fingerprint,
       epoch = i.epoch + (i.system_identifier <> excluded.system_identifier)::integer, system_identifier = excluded.system_identifier,
-      lock_arguments = excluded.lock_arguments, require_actor = excluded.require_actor, installed_at = clock_timestamp()`);
+      lock_arguments = excluded.lock_arguments, require_actor = excluded.require_actor, activity_retention_days = excluded.activity_retention_days, installed_at = clock_timestamp()`);
   await putEpoch(session, schema);
   await putDataLimit(session, schema, options.limits.dataBytes);
 }

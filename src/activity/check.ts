@@ -1,0 +1,108 @@
+import type { DataSource } from "typeorm";
+import { attachmentOf } from "../core/attachment.js";
+import { withPooledSession } from "../core/session.js";
+import { raw, sql } from "../core/sql.js";
+import { recorderOf } from "./lifecycle.js";
+
+export interface ActivityCheck {
+  /** What keeps the log from being what it should be, a sentence each. */
+  readonly findings: readonly string[];
+  readonly enabled: boolean;
+  readonly includeActions: readonly string[] | null;
+  readonly excludeActions: readonly string[];
+  readonly includeStrategies: readonly string[] | null;
+  readonly excludeStrategies: readonly string[];
+  readonly includeFields: readonly string[];
+  readonly retentionDays: number | "forever";
+  readonly sensitive: "omit" | "mask" | "hash";
+  readonly ipPrivacy: "none" | "hash" | "truncate" | "exclude";
+  readonly sensitiveKeys: boolean;
+  readonly spool: string | null;
+  readonly sinks: readonly string[];
+  readonly thresholds: readonly { readonly name: string; readonly threshold: number; readonly windowSeconds: number }[];
+  /** The role that this DataSource connects as. */
+  readonly role: string;
+  /** What that role may do with the table. */
+  readonly grants: readonly string[];
+  readonly lastFlush: Date | null;
+  readonly lastError: string | null;
+}
+
+const rights = ["select", "insert", "update", "delete", "truncate", "trigger"] as const;
+
+/** What is recorded and how, and what is wrong with it. Nothing is written. */
+export async function check(dataSource: DataSource): Promise<ActivityCheck> {
+  const { schema, activityRetentionDays } = attachmentOf(dataSource);
+  const recorder = recorderOf(dataSource);
+  const { options } = recorder;
+  await recorder.flushDatabase();
+  const row = await withPooledSession(dataSource, async (session): Promise<Record<string, string | null>> => {
+    const table =
+      await session.row(sql`select to_regclass(${`${schema}.activity`}) as there, has_schema_privilege(n.oid, 'usage') as usage, current_user as role
+      from (select) one left join pg_namespace n on quote_ident(n.nspname) = ${schema} or n.nspname = ${schema.slice(1, -1)}`);
+    if (table?.there == null || table.usage !== "t") return { role: table?.role ?? "", there: null };
+    const grants = rights.map((right) => `has_table_privilege(c.oid, '${right}') as ${right}`).join(", ");
+    const found: Record<string, string | null> = {
+      there: "t",
+      ...(await session.row(sql`
+        select current_user as role, pg_has_role(current_user, c.relowner, 'member') as owner, ${raw(grants)},
+          (select count(*) from pg_trigger g where g.tgrelid = c.oid and g.tgname = 'append_only' and g.tgenabled in ('O', 'A')) as guards,
+          has_function_privilege(${`${schema}.activity_cleanup(timestamptz, integer)`}, 'execute') as cleanup
+        from pg_class c where c.oid = ${`${schema}.activity`}::regclass`)),
+    };
+    return found;
+  });
+  const may = (right: string) => row[right] === "t";
+  const findings: string[] = [];
+  const lanes = recorder.lanes;
+  if (!options.enabled) findings.push("The activity log is off (activity.enabled).");
+  if (!recorder.hasDatabase)
+    findings.push("No sink is the database: alerts, search and retention have nothing to work on.");
+  if (row.there === null) findings.push("The activity log is not installed: run install().");
+  else {
+    if (row.guards !== "1")
+      findings.push("The trigger that keeps the log append-only is missing or disabled: run install().");
+    if (!may("insert")) findings.push(`The role ${row.role} may not write the activity log: run install({ grantTo }).`);
+    if (!may("select"))
+      findings.push(`The role ${row.role} may not read the activity log, so that failures() and alerts fail.`);
+    if (may("owner"))
+      findings.push(
+        `The application's role ${row.role} owns the activity log and could disable its guards: connect as a role named in install({ grantTo }).`,
+      );
+    else {
+      for (const right of ["update", "delete", "truncate", "trigger"])
+        if (may(right))
+          findings.push(`The role ${row.role} holds the right to ${right} on the activity log: revoke it.`);
+    }
+    if (!may("cleanup") && activityRetentionDays !== null)
+      findings.push(`The role ${row.role} may not run the retention: entries are kept for ever.`);
+  }
+  if (options.rules.some(({ by }) => by === "ip") && options.ipPrivacy === "exclude")
+    findings.push('Addresses are not kept (ipPrivacy "exclude"): thresholds per address never fire.');
+  for (const { name, lastError, lastFlush, length } of lanes)
+    if (lastError !== null && length > 0)
+      findings.push(
+        `The sink ${name} fails: ${lastError} (${length} entries wait; last success ${lastFlush?.toISOString() ?? "never"}).`,
+      );
+  if (recorder.dropped > 0) findings.push(`${recorder.dropped} entries of this process were dropped.`);
+  return {
+    findings,
+    enabled: options.enabled,
+    includeActions: options.includeActions ?? null,
+    excludeActions: options.excludeActions,
+    includeStrategies: options.includeStrategies ?? null,
+    excludeStrategies: options.excludeStrategies,
+    includeFields: options.includeFields,
+    retentionDays: options.retentionDays ?? "forever",
+    sensitive: options.sensitive,
+    ipPrivacy: options.ipPrivacy,
+    sensitiveKeys: options.sensitiveKeys,
+    spool: options.spool ?? null,
+    sinks: lanes.map(({ name }) => name),
+    thresholds: options.rules.map(({ name, threshold, windowSeconds }) => ({ name, threshold, windowSeconds })),
+    role: row.role ?? "",
+    grants: rights.filter(may),
+    lastFlush: lanes.map(({ lastFlush }) => lastFlush).find((at) => at !== null) ?? null,
+    lastError: lanes.find(({ lastError }) => lastError !== null)?.lastError ?? null,
+  };
+}

@@ -1,0 +1,83 @@
+import type { DataSource } from "typeorm";
+import { attachmentOf } from "../core/attachment.js";
+import { EventLogError } from "../core/errors.js";
+import { numberOf, type Session, withOwnSession } from "../core/session.js";
+import { raw, sql } from "../core/sql.js";
+import { installedOnly } from "./installed.js";
+
+export interface CleanupOptions {
+  readonly olderThanDays: number;
+  /** Count, and delete nothing. (Default: false) */
+  readonly dryRun?: boolean | undefined;
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CleanupReport {
+  /** Entries deleted; under dryRun, those that would be. */
+  readonly entries: number;
+  readonly before: Date;
+  readonly dryRun: boolean;
+}
+
+/** Entries per statement: short transactions, for whoever else works on the table. */
+const batch = 5_000;
+const dayMs = 86_400_000;
+
+/**
+ * Deletes entries older than some days, in small batches. A role that does not own the log keeps what is younger than the
+ * retention that install() was given.
+ */
+export async function cleanup(
+  dataSource: DataSource,
+  { olderThanDays, dryRun = false, onProgress, signal }: CleanupOptions,
+): Promise<CleanupReport> {
+  if (typeof olderThanDays !== "number" || !(olderThanDays >= 0) || !Number.isFinite(olderThanDays)) {
+    throw new EventLogError(
+      "OPTIONS_INVALID",
+      `cleanup: expected olderThanDays to be a number of days from 0, got: ${String(olderThanDays)}.`,
+    );
+  }
+  const { schema } = attachmentOf(dataSource);
+  const before = new Date(Date.now() - olderThanDays * dayMs);
+  const entries = await installedOnly(
+    withOwnSession(dataSource, async (session) => {
+      const row = await session.row(
+        sql`select count(*) as total from ${raw(schema)}.activity where occurred_at < ${before}`,
+      );
+      const total = numberOf(row, "total");
+      if (dryRun) return total;
+      return deleteBatches(session, schema, before, (done) => {
+        onProgress?.({ done, total: Math.max(done, total) });
+        return signal?.aborted !== true;
+      });
+    }),
+  );
+  return { entries, before, dryRun };
+}
+
+/** The same by one process at a time: whoever finds another one at it leaves it to that. */
+export async function keepRetention(dataSource: DataSource, retentionDays: number): Promise<number> {
+  const { schema } = attachmentOf(dataSource);
+  return withOwnSession(dataSource, async (session) => {
+    const lock = sql`hashtextextended(${`typeorm-chronicle activity retention ${schema}`}, 0)`;
+    const locked = await session.row(sql`select pg_try_advisory_lock(${lock}) as mine`);
+    if (locked?.mine !== "t") return 0;
+    // The lock ends with the session.
+    return deleteBatches(session, schema, new Date(Date.now() - retentionDays * dayMs), () => true);
+  });
+}
+
+async function deleteBatches(
+  session: Session,
+  schema: string,
+  before: Date,
+  goesOn: (done: number) => boolean,
+): Promise<number> {
+  for (let done = 0; ;) {
+    const row = await session.row(sql`select ${raw(schema)}.activity_cleanup(${before}, ${batch}) as deleted`);
+    const deleted = numberOf(row, "deleted");
+    done += deleted;
+    if (!goesOn(done) || deleted < batch) return done;
+  }
+}

@@ -1,0 +1,128 @@
+import { createWriteStream } from "node:fs";
+import { Readable, Transform, type Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { stringify } from "csv-stringify";
+import type { DataSource } from "typeorm";
+import { EventLogError } from "../core/errors.js";
+import type { ActivityEntry } from "./entry.js";
+import { type ActivityFilter, search } from "./search.js";
+
+export const formats = ["jsonl", "json", "csv"] as const;
+export type ExportFormat = (typeof formats)[number];
+
+export interface ExportOptions extends ActivityFilter {
+  /** (Default: by the file's name, else "jsonl") */
+  readonly format?: ExportFormat | undefined;
+  readonly onProgress?: ((progress: { readonly done: number }) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Writes every entry that matches to a file or a stream, one after the other: memory stays flat, and there is no hidden limit. */
+export async function exportActivity(
+  dataSource: DataSource,
+  target: string | Writable,
+  { format, onProgress, signal, ...filter }: ExportOptions = {},
+): Promise<{ entries: number }> {
+  const wanted = format ?? formatOf(target);
+  if (!formats.includes(wanted))
+    throw new EventLogError(
+      "OPTIONS_INVALID",
+      `export: expected format to be ${formats.join(", ")}, got: ${String(wanted)}.`,
+    );
+  let entries = 0;
+  async function* counted(): AsyncGenerator<ActivityEntry> {
+    for await (const entry of search(dataSource, filter)) {
+      yield entry;
+      entries++;
+      if (entries % 1_000 === 0) onProgress?.({ done: entries });
+    }
+  }
+  const sink = typeof target === "string" ? createWriteStream(target, { mode: 0o600 }) : target;
+  await pipeline([Readable.from(counted()), ...writers[wanted](), sink], signal === undefined ? {} : { signal });
+  onProgress?.({ done: entries });
+  return { entries };
+}
+
+function formatOf(target: string | Writable): ExportFormat {
+  const ending = typeof target === "string" ? /\.(\w+)$/.exec(target)?.[1]?.toLowerCase() : undefined;
+  return formats.find((format) => format === ending) ?? "jsonl";
+}
+
+const writers: Readonly<Record<ExportFormat, () => readonly Transform[]>> = {
+  jsonl: () => [jsonLines()],
+  json: () => [jsonList()],
+  csv: () => [flatRows(), csvLines()],
+};
+
+function jsonLines(): Transform {
+  return new Transform({
+    writableObjectMode: true,
+    transform: (entry: ActivityEntry, _, done) => done(null, `${JSON.stringify(entry)}\n`),
+  });
+}
+
+function jsonList(): Transform {
+  let isFirst = true;
+  return new Transform({
+    writableObjectMode: true,
+    transform: (entry: ActivityEntry, _, done) => {
+      const before = isFirst ? "[\n" : ",\n";
+      isFirst = false;
+      done(null, `${before}${JSON.stringify(entry)}`);
+    },
+    flush: (done) => done(null, isFirst ? "[]\n" : "\n]\n"),
+  });
+}
+
+/** For spreadsheets: what would be taken for a formula is made text, and control characters are spelled out. */
+function csvLines(): Transform {
+  return stringify({ header: true, columns: csvColumns, escape_formulas: true, record_delimiter: "windows" });
+}
+
+function flatRows(): Transform {
+  return new Transform({ objectMode: true, transform: (entry: ActivityEntry, _, done) => done(null, rowOf(entry)) });
+}
+
+const csvColumns = [
+  ..."id occurredAt log action category outcome severity actorType actorId actorName subject tenant strategy".split(
+    " ",
+  ),
+  ..."resourceType resourceKey params details error".split(" "),
+  ..."requestId method path host ip port userAgent forwarded xForwardedFor".split(" "),
+  ..."correlationId causationId traceId spanId node source".split(" "),
+];
+
+function rowOf({
+  occurredAt,
+  actor,
+  resource,
+  request,
+  params,
+  details,
+  ...entry
+}: ActivityEntry): Record<string, unknown> {
+  const { id: requestId, ...facts } = request ?? {};
+  const row: Record<string, unknown> = {
+    ...facts,
+    ...entry,
+    requestId,
+    occurredAt: occurredAt.toISOString(),
+    actorType: actor?.type,
+    actorId: actor?.id,
+    actorName: actor?.name,
+    resourceType: resource?.type,
+    resourceKey: resource?.key,
+    params: JSON.stringify(params),
+    details: JSON.stringify(details),
+  };
+  for (const [name, value] of Object.entries(row)) if (typeof value === "string") row[name] = visible(value);
+  return row;
+}
+
+/** Control characters as text: they could move a terminal's cursor, or hide what comes after them. */
+export function visible(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Bidi_Control}]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -1,0 +1,54 @@
+import type { DataSource } from "typeorm";
+import { attachmentOf } from "../core/attachment.js";
+import { EventLogError } from "../core/errors.js";
+import { numberOf, withPooledSession } from "../core/session.js";
+import { raw, sql } from "../core/sql.js";
+import { installedOnly } from "./installed.js";
+import { recorderOf } from "./lifecycle.js";
+import { type ActivityFilter, conditionsOf } from "./search.js";
+
+export interface FailuresOptions {
+  readonly subject?: string | undefined;
+  readonly actor?: ActivityFilter["actor"];
+  readonly ip?: string | undefined;
+  /** (Default: 300) */
+  readonly windowSeconds?: number | undefined;
+}
+
+/**
+ * How many sign-ins failed in the last seconds, of all that is given: for a check before the next one. What still waits in this
+ * process is counted; what front ends say is not. The address is compared as it is kept.
+ */
+export async function failures(
+  dataSource: DataSource,
+  { subject, actor, ip, windowSeconds = 300 }: FailuresOptions,
+): Promise<number> {
+  const refuse = (message: string): never => {
+    throw new EventLogError("OPTIONS_INVALID", `failures: ${message}`);
+  };
+  if (subject === undefined && actor === undefined && ip === undefined) refuse("expected subject, actor or ip.");
+  if (typeof windowSeconds !== "number" || !(windowSeconds > 0))
+    refuse(`expected windowSeconds to be a positive number, got: ${String(windowSeconds)}.`);
+  const { options } = recorderOf(dataSource);
+  if (ip !== undefined && options.ipPrivacy === "exclude")
+    refuse('addresses are not kept (ipPrivacy "exclude"), so nothing can be counted by them.');
+  const conditions = conditionsOf(dataSource, {
+    action: options.signInActions,
+    outcome: "failure",
+    source: "server",
+    subject,
+    actor,
+    ip,
+  });
+  await recorderOf(dataSource).flushDatabase();
+  const { schema } = attachmentOf(dataSource);
+  const since = new Date(Date.now() - windowSeconds * 1000);
+  const row = await installedOnly(
+    withPooledSession(dataSource, (session) =>
+      session.row(
+        sql`select count(*) as failures from ${raw(schema)}.activity a where ${conditions} and a.occurred_at > ${since}`,
+      ),
+    ),
+  );
+  return numberOf(row, "failures");
+}

@@ -1,0 +1,107 @@
+import type { Outcome, RequestFacts, Severity } from "../../entities/activity.js";
+import type { TextRow } from "../core/session.js";
+import { raw, sql, type Statement } from "../core/sql.js";
+import type { ActivityEntry } from "./entry.js";
+
+const columns = [
+  "id uuid",
+  "occurred_at timestamptz",
+  "log text",
+  "action text",
+  "category text",
+  "outcome text",
+  "severity text",
+  "actor_type text",
+  "actor_id text",
+  "actor_name text",
+  "subject text",
+  "tenant text",
+  "strategy text",
+  "resource_type text",
+  "resource_key text",
+  "params jsonb",
+  "details jsonb",
+  "error text",
+  "request jsonb",
+  "correlation_id text",
+  "causation_id text",
+  "trace_id text",
+  "span_id text",
+  "node text",
+  "source text",
+];
+const names = columns.map((column) => column.split(" ")[0] ?? "");
+
+/**
+ * Writes entries in one statement. An entry that is there already is left alone, so that a write whose answer was lost can be
+ * sent again. Returns the ids written.
+ */
+export function insertEntries(schema: string, entries: readonly ActivityEntry[]): Statement {
+  return sql`insert into ${raw(schema)}.activity (${raw(names.join(", "))})
+    select ${raw(names.join(", "))} from jsonb_to_recordset(${JSON.stringify(entries.map(rowOf))}::jsonb) as e (${raw(columns.join(", "))})
+    on conflict (id) do nothing`;
+}
+
+function rowOf(entry: ActivityEntry): Record<string, unknown> {
+  return {
+    id: entry.id,
+    occurred_at: entry.occurredAt,
+    log: entry.log,
+    action: entry.action,
+    category: entry.category,
+    outcome: entry.outcome,
+    severity: entry.severity,
+    actor_type: entry.actor?.type,
+    actor_id: entry.actor?.id,
+    actor_name: entry.actor?.name,
+    subject: entry.subject,
+    tenant: entry.tenant,
+    strategy: entry.strategy,
+    resource_type: entry.resource?.type,
+    resource_key: entry.resource?.key,
+    params: entry.params,
+    details: entry.details,
+    error: entry.error,
+    request: entry.request ?? undefined,
+    correlation_id: entry.correlationId,
+    causation_id: entry.causationId,
+    trace_id: entry.traceId,
+    span_id: entry.spanId,
+    node: entry.node,
+    source: entry.source,
+  };
+}
+
+/** What is selected for an entry; `cursor` is exact to the microsecond, whatever the session's time zone. */
+export const entryColumns = raw(
+  `${names.filter((name) => name !== "occurred_at").join(", ")}, occurred_at::text as cursor, extract(epoch from occurred_at) * 1000 as occurred_ms`,
+);
+
+export function entryOf(row: TextRow): ActivityEntry {
+  const json = (name: string) => JSON.parse(row[name] ?? "null") as unknown;
+  const text = (name: string) => row[name] ?? null;
+  return {
+    id: row.id ?? "",
+    occurredAt: new Date(Math.floor(Number(row.occurred_ms))),
+    log: row.log ?? "",
+    action: row.action ?? "",
+    category: text("category"),
+    outcome: row.outcome as Outcome,
+    severity: row.severity as Severity,
+    actor: row.actor_type == null ? null : { type: row.actor_type, id: row.actor_id ?? "", name: text("actor_name") },
+    subject: text("subject"),
+    tenant: text("tenant"),
+    strategy: text("strategy"),
+    resource: row.resource_type == null ? null : { type: row.resource_type, key: text("resource_key") },
+    params: json("params") as Record<string, unknown>,
+    details: json("details") as Record<string, unknown>,
+    error: text("error"),
+    request: json("request") as RequestFacts | null,
+    correlationId: text("correlation_id"),
+    causationId: text("causation_id"),
+    traceId: text("trace_id"),
+    spanId: text("span_id"),
+    node: row.node ?? "",
+    source: row.source as ActivityEntry["source"],
+  };
+}

@@ -1,0 +1,219 @@
+import { expect } from "chai";
+import { type Alert, eventLog, EventLogError } from "../../src/index.js";
+import { newDataSource, type TrackedApplication } from "../tracked-application.js";
+import { Account } from "./account.js";
+import { found, startActivity, until } from "./activity-log.js";
+
+const start = new Date("2026-05-01T12:00:00.000Z").getTime();
+const at = (seconds: number) => new Date(start + seconds * 1000);
+
+describe("alerts", function () {
+  this.timeout(60_000);
+
+  const raised: Alert[] = [];
+  let app: TrackedApplication;
+  before(async () => {
+    app = await startActivity({
+      retentionDays: "forever", // the entries are given times of long ago
+      alerts: {
+        onAlert: (alert) => void raised.push(alert),
+        rules: [
+          {
+            name: "exports",
+            filter: { action: "export*", outcome: "success" },
+            by: "actor",
+            threshold: 3,
+            windowSeconds: 60,
+          },
+          { name: "anything critical", filter: { severity: "critical" }, threshold: 2, windowSeconds: 10 },
+        ],
+      },
+    });
+  });
+  after(() => app.stop());
+  beforeEach(() => void (raised.length = 0));
+
+  /** A failed sign-in some seconds after the start. */
+  async function fail(seconds: number, who: { subject?: string; ip?: string; id?: string }): Promise<void> {
+    await app.log.activity.recordNow("sign_in", {
+      outcome: "failure",
+      subject: who.subject,
+      actor: who.id === undefined ? null : { type: "user", id: who.id },
+      request: who.ip === undefined ? null : { ip: who.ip },
+      occurredAt: at(seconds),
+    });
+  }
+
+  const thresholds = [
+    {
+      name: "failed_sign_ins_by_address",
+      threshold: 10,
+      who: (key: string) => ({ ip: key }),
+      keys: ["198.51.100.1", "198.51.100.2", "198.51.100.3"],
+    },
+    {
+      name: "failed_sign_ins_by_subject",
+      threshold: 5,
+      who: (key: string) => ({ subject: key }),
+      keys: ["s1", "s2", "s3"],
+    },
+    { name: "failed_sign_ins_by_actor", threshold: 5, who: (key: string) => ({ id: key }), keys: ["a1", "a2", "a3"] },
+  ];
+  for (const { name, threshold, who, keys } of thresholds) {
+    it(`${name}: none at ${threshold - 1}, one at ${threshold}, no second at ${threshold + 1}`, async () => {
+      const [first = "", inTime = "", late = ""] = keys;
+      for (let index = 1; index < threshold; index++) await fail(index, who(first));
+      expect(raised).to.have.length(0);
+      await fail(threshold, who(first));
+      expect(raised).to.have.length(1);
+      expect(raised[0]).to.deep.include({ name, value: first, count: threshold, threshold, windowSeconds: 300 });
+      await fail(threshold + 1, who(first));
+      expect(raised).to.have.length(1);
+
+      // The edge: what is 299.999 s old counts, what is 300 s old has left the window.
+      for (let index = 1; index < threshold; index++) await fail(0, who(inTime));
+      await fail(299.999, who(inTime));
+      expect(raised).to.have.length(2);
+      for (let index = 1; index < threshold; index++) await fail(0, who(late));
+      await fail(300, who(late));
+      expect(raised).to.have.length(2);
+
+      const entries = await found(app, { action: "alert", category: "activity" });
+      const own = entries.filter(({ details }) => details.alert === name);
+      expect(own.map(({ details }) => details.value)).to.have.members([first, inTime]);
+      expect(own.every(({ severity }) => severity === "critical")).to.equal(true);
+    });
+  }
+
+  it("fire again once the window is over, and count only their own key", async () => {
+    for (let index = 0; index < 4; index++) await fail(index, { subject: "again" });
+    for (let index = 0; index < 4; index++) await fail(index, { subject: "other" });
+    expect(raised).to.have.length(0);
+    await fail(5, { subject: "again" });
+    for (let index = 0; index < 5; index++) await fail(400 + index, { subject: "again" });
+    expect(raised.map(({ value }) => value)).to.deep.equal(["again", "again"]);
+  });
+
+  it("fire by filter and window for anything else", async () => {
+    const { activity } = app.log;
+    const actor = { type: "user", id: "9" };
+    for (const [seconds, action] of [
+      [0, "export.csv"],
+      [30, "export"],
+      [59, "report"],
+      [60, "export.json"],
+    ] as const)
+      await activity.recordNow(action, { actor, outcome: "success", occurredAt: at(seconds) });
+    expect(raised).to.have.length(0);
+    await activity.recordNow("export", { actor, outcome: "success", occurredAt: at(61) });
+    expect(raised.map(({ name, value }) => [name, value])).to.deep.equal([["exports", "9"]]);
+    await activity.recordNow("meltdown", { severity: "critical", occurredAt: at(0) });
+    await activity.recordNow("meltdown", { severity: "critical", occurredAt: at(9) });
+    expect(raised.at(-1)).to.include({ name: "anything critical", by: null, value: null, count: 2 });
+  });
+
+  it("are not hidden by batches: what they count is written at once", async () => {
+    for (let index = 0; index < 5; index++)
+      app.log.activity.record("sign_in", { outcome: "failure", subject: "batched", occurredAt: at(index) });
+    await until(() => raised.length === 1, "the alert");
+    expect(raised[0]).to.include({ value: "batched", count: 5 });
+  });
+
+  it("count what is written within transactions once these are committed", async () => {
+    const { activity } = app.log;
+    for (const subject of ["committed", "rolled back"]) {
+      await app.dataSource
+        .transaction(async (manager) => {
+          for (let index = 0; index < 5; index++)
+            await activity.recordNow("sign_in", {
+              within: manager,
+              outcome: "failure",
+              subject,
+              occurredAt: at(index),
+            });
+          if (subject === "rolled back") throw new Error("roll back");
+        })
+        .catch(() => undefined);
+    }
+    await until(() => raised.length > 0, "the alert");
+    await activity.flush();
+    expect(raised.map(({ value }) => value)).to.deep.equal(["committed"]);
+  });
+
+  it("are exact over two processes' connections at once: one alert at the threshold, none below it", async () => {
+    const others = await Promise.all(
+      [1, 2].map(() =>
+        newDataSource(
+          app.database.url,
+          [Account],
+          {},
+          { activity: { batch: false, retentionDays: "forever" } },
+        ).initialize(),
+      ),
+    );
+    try {
+      for (let round = 0; round < 10; round++) {
+        const subjects = [`full ${round}`, `short ${round}`];
+        const counts = [5, 4];
+        await Promise.all(
+          subjects.flatMap((subject, which) =>
+            Array.from({ length: counts[which] ?? 0 }, async (_, index) => {
+              const log = eventLog(others[index % 2] ?? app.dataSource);
+              await log.activity.recordNow("sign_in", { outcome: "failure", subject, occurredAt: at(index) });
+            }),
+          ),
+        );
+      }
+      const alerts = await found(app, { action: "alert" });
+      const values = alerts
+        .map(({ details }) => String(details.value))
+        .filter((value) => /^(?:full|short) /.test(value));
+      expect(values.sort()).to.deep.equal(Array.from({ length: 10 }, (_, round) => `full ${round}`).sort());
+    } finally {
+      for (const dataSource of others) await dataSource.destroy();
+    }
+  });
+});
+
+describe("counting failures before a sign-in", function () {
+  this.timeout(30_000);
+
+  it("sees what is still queued, and only what is in the window", async () => {
+    const app = await startActivity({ batch: { size: 1_000, intervalMs: 600_000 }, alerts: false });
+    try {
+      const { activity } = app.log;
+      const now = Date.now();
+      for (let index = 0; index < 3; index++) activity.record("sign_in", { outcome: "failure", subject: "queued" });
+      activity.record("sign_in", { outcome: "failure", subject: "queued", occurredAt: new Date(now - 61_000) });
+      activity.record("sign_in", { outcome: "success", subject: "queued" });
+      activity.record("sign_in", { outcome: "failure", subject: "else" });
+      expect(await activity.failures({ subject: "queued", windowSeconds: 60 })).to.equal(3);
+      expect(await activity.failures({ subject: "queued", windowSeconds: 62 })).to.equal(4);
+    } finally {
+      await app.stop();
+    }
+  });
+
+  for (const ipPrivacy of ["none", "hash", "truncate"] as const) {
+    it(`finds the address that was blocked under ipPrivacy "${ipPrivacy}", in any spelling`, async () => {
+      const app = await startActivity({ ipPrivacy, ipSecret: "a secret of some length" });
+      try {
+        app.log.activity.record("sign_in", { outcome: "failure", request: { ip: "203.0.113.77" } });
+        expect(await app.log.activity.failures({ ip: "::ffff:203.0.113.77" })).to.equal(1);
+        expect(await app.log.activity.failures({ ip: "198.51.100.77" })).to.equal(0);
+      } finally {
+        await app.stop();
+      }
+    });
+  }
+
+  it("refuses to count by addresses that are not kept", async () => {
+    const app = await startActivity({ ipPrivacy: "exclude" });
+    try {
+      const error = await app.log.activity.failures({ ip: "203.0.113.77" }).catch((problem: unknown) => problem);
+      expect(error).to.be.instanceOf(EventLogError).with.property("code", "OPTIONS_INVALID");
+    } finally {
+      await app.stop();
+    }
+  });
+});
