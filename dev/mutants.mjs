@@ -38,7 +38,9 @@ function judge(name, url) {
     const mocha = ["--enable-source-maps", "node_modules/mocha/bin/mocha.js", "--bail"];
     let passed = 0;
     for (const test of tests.split(" ")) {
-      const files = test.endsWith(".ts") ? join("dist", test.replace(/\.ts$/, ".js")) : join("dist", test, "**/*.test.js");
+      const files = test.endsWith(".ts")
+        ? join("dist", test.replace(/\.ts$/, ".js"))
+        : join("dist", test, "**/*.test.js");
       const ran = run(copy, process.execPath, [...mocha, files], { ...environment, DATABASE_URL: url });
       passed += Number(/(\d+) passing/.exec(ran.stdout)?.[1] ?? 0);
       const [, failure] = /\n {2}1\) ([^]*?):\n/.exec(ran.stdout) ?? [];
