@@ -14,6 +14,7 @@ import { findPostgres } from "./postgres/find.mjs";
  * @property {number | null} port
  * @property {string | null} dataDir
  * @property {number | null} pid     of the server
+ * @property {() => Promise<void>} crash   stops it at once, without a checkpoint, and starts it again on the same port
  * @property {() => Promise<void>} stop    stops the server and removes its folder; may be called again
  */
 
@@ -59,8 +60,8 @@ export async function startPostgres({ server = "any", version, settings = {}, en
   const exited = once(supervisor, "exit");
   stdin.write(JSON.stringify({ found, settings: { ...DEFAULT_SETTINGS, ...settings } }) + "\n");
 
-  const answer = await firstLine(stdout);
-  const started = answer === null ? { error: "the process that looks after PostgreSQL ended" } : JSON.parse(answer);
+  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  const started = await nextAnswer(lines);
   if (started.error) {
     stdin.end();
     await exited;
@@ -80,6 +81,12 @@ export async function startPostgres({ server = "any", version, settings = {}, en
     port: started.port,
     dataDir: started.dataDir,
     pid: started.pid,
+    async crash() {
+      stdin.write("crash\n");
+      const waiting = setInterval(() => {}, 60_000); // nothing else keeps this process here
+      const { error } = await nextAnswer(lines).finally(() => clearInterval(waiting));
+      if (error) throw new Error(error);
+    },
     async stop() {
       supervisor.ref();
       stdin.end();
@@ -101,21 +108,15 @@ function namedByUrl(url) {
     port: null,
     dataDir: null,
     pid: null,
+    crash: () => Promise.reject(new Error("A server that DATABASE_URL names is not ours to stop.")),
     stop: () => Promise.resolve(),
   };
 }
 
-/**
- * @param {import("node:stream").Readable} stream
- * @returns {Promise<string | null>}
- */
-async function firstLine(stream) {
-  const lines = createInterface({ input: stream });
-  for await (const line of lines) {
-    lines.close();
-    return line;
-  }
-  return null;
+/** @param {AsyncIterator<string>} lines  of the process that looks after the server */
+async function nextAnswer(lines) {
+  const { value, done } = await lines.next();
+  return done ? { error: "the process that looks after PostgreSQL ended" } : JSON.parse(value);
 }
 
 /** @param {object} stream  a socket where Node runs, which its type does not say */

@@ -1,5 +1,5 @@
 /**
- * `node dev/run.mjs start|test|bench|build [arguments]`: what a fresh clone needs to run, with Node alone.
+ * `node dev/run.mjs start|test|bench|soak|build [arguments]`: what a fresh clone needs to run, with Node alone.
  * Installs and builds what is missing or out of date, starts a PostgreSQL where none is given, runs the target, stops
  * the server, and ends with the target's exit code. All it says itself goes to stderr.
  */
@@ -20,6 +20,7 @@ const TARGETS = {
   start: (args) => ["--enable-source-maps", "dist/examples/countries/main.js", ...args],
   test: (args) => ["--enable-source-maps", "node_modules/mocha/bin/mocha.js", ...testArguments(args)],
   bench: (args) => ["dist/bench/main.js", ...args],
+  soak: (args) => ["--enable-source-maps", "dist/test/soak/main.js", ...args],
 };
 
 /** Benchmarks run on a server that is as durable as the ones that users have: without it, a commit costs next to nothing. */
@@ -28,7 +29,8 @@ const DURABLE = { fsync: "on", synchronous_commit: "on", full_page_writes: "on" 
 /** @param {string[]} argv */
 async function main([command = "", ...args]) {
   const target = TARGETS[command];
-  if (!target && command !== "build") throw new Failure("Usage: node dev/run.mjs start|test|bench|build [arguments]");
+  if (!target && command !== "build")
+    throw new Failure("Usage: node dev/run.mjs start|test|bench|soak|build [arguments]");
   checkNode();
   process.chdir(ROOT);
 

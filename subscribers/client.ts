@@ -30,6 +30,14 @@ export function trackedClient(Base: PgClientClass, options: CheckedOptions, link
     /** Statements wait here while one that was called before them is being prepared. */
     #pending: Promise<unknown> | undefined;
 
+    // oxlint-disable-next-line typescript/no-explicit-any -- a mixin's constructor takes any arguments
+    constructor(...parameters: any[]) {
+      super(...parameters);
+      // Between the pool's listener and the borrower's, or with a borrower that has none, a backend that ends would end
+      // the process. Whoever uses the client next is told by the statement that fails.
+      this.on("error", () => undefined);
+    }
+
     // oxlint-disable-next-line typescript/no-explicit-any -- pg's signature has five forms
     override query(given: any, values?: any, callback?: any): any {
       const query: Query = typeof given === "string" ? { text: given } : given;

@@ -20,7 +20,7 @@ export class FrontendReader {
   #rest: Buffer = Buffer.alloc(0);
   #started = false;
 
-  constructor(private readonly onMessage: (name: string) => void) {}
+  constructor(private readonly onMessage: (name: string, message: Buffer) => void) {}
 
   read(chunk: Buffer): void {
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
@@ -31,9 +31,11 @@ export class FrontendReader {
       const end = lengthAt + this.#rest.readInt32BE(lengthAt);
       if (this.#rest.length < end) return;
       const letter = String.fromCharCode(this.#rest[0] ?? 0);
-      this.onMessage(this.#started ? (names[letter] ?? letter) : "Startup");
+      const name = this.#started ? (names[letter] ?? letter) : "Startup";
+      const message = this.#rest.subarray(0, end);
       this.#started = true;
       this.#rest = this.#rest.subarray(end);
+      this.onMessage(name, message);
     }
   }
 }

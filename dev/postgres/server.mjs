@@ -58,6 +58,19 @@ export class Server {
     await ended;
   }
 
+  /** Stops it as `pg_ctl stop -m immediate` would, without a checkpoint, and starts it again on the same port. */
+  async crash() {
+    const child = this.#running;
+    if (child && !hasEnded(child)) {
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGQUIT");
+      await ended;
+    }
+    if (!(await this.#becomesReady())) {
+      throw new Error(`PostgreSQL did not start again. Its last lines:\n${this.#lastLines()}`);
+    }
+  }
+
   async #makeDataFolder() {
     const { version } = this.#options;
     const args = ["-D", this.dataDir, "--no-sync", "--no-locale", "-E", "UTF8", "-A", "trust", "-U", "postgres"];

@@ -1,6 +1,6 @@
 /**
  * Looks after one server, as a process of its own. It is told what to start in one line on stdin, answers with one line
- * on stdout, and stops the server and removes its folder when stdin ends: by stop(), or by the death of whoever held
+ * on stdout, lets the server crash and come back at each line after that, answered too, and stops the server and removes its folder when stdin ends: by stop(), or by the death of whoever held
  * the other end of the pipe, SIGKILL included.
  */
 import { chmodSync, chownSync, mkdtempSync, rmSync } from "node:fs";
@@ -38,6 +38,15 @@ async function start(line) {
   }
 }
 
+async function crash() {
+  try {
+    await server?.crash();
+    answer({ pid: server?.pid });
+  } catch (error) {
+    answer({ error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
 /** @param {object} message */
 function answer(message) {
   process.stdout.write(JSON.stringify(message) + "\n");
@@ -57,5 +66,5 @@ const endOnce = () => void (ending ??= end());
 process.stdout.on("error", () => {});
 for (const signal of /** @type {const} */ (["SIGTERM", "SIGINT", "SIGHUP"])) process.on(signal, endOnce);
 createInterface({ input: process.stdin })
-  .once("line", (line) => void start(line))
+  .on("line", (line) => void (order === undefined ? start(line) : crash()))
   .once("close", endOnce);

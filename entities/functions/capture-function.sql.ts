@@ -1,6 +1,6 @@
 import { pinnedSettings } from "./pinned-settings.js";
 
-/** Makes the capture function of one table. */
+/** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
 export const captureFunction = (s: string): string => `-- version: 2
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
@@ -12,11 +12,11 @@ begin
   select * into t from ${s}.tracked where id = tracked_id;
   select * into setup from ${s}.installation;
   select * into at_row_level from ${s}.capture_rows(t);
-  execute format($function$
-create or replace function ${s}.%1$I() returns trigger
+  execute format($header$
+create or replace function ${s}.%I() returns trigger
 language plpgsql security definer
 ${pinnedSettings.map((setting) => `set ${setting}`).join("\n")}
-as $capture$
+as %L$header$, 'capture_' || tracked_id, format($function$
 declare
   sent text := ${s}.sent_context();
   context jsonb := case when sent <> '' then ${s}.read_context(sent) end;
@@ -51,7 +51,7 @@ begin
     %10$s;
   end if;
   return null;
-end $capture$ $function$,
+end $function$,
     'capture_' || tracked_id,
     case when setup.require_actor then $actor$if context -> 'actor' is null then
     raise exception 'a tracked write on % needs an actor', TG_TABLE_NAME using errcode = 'CH001';
@@ -66,6 +66,6 @@ end $capture$ $function$,
     ${s}.capture_statement(tracked_id, 'DELETE', 'context', known => true),
     at_row_level.declared, at_row_level.first, at_row_level.written,
     case when exists (select from pg_trigger g where g.tgrelid = t.table_oid and g.tgdeferrable and not g.tgisinternal)
-      then $remember$perform set_config('chronicle.statement', coalesce(sent, ''), true);$remember$ end);
+      then $remember$perform set_config('chronicle.statement', coalesce(sent, ''), true);$remember$ end));
 end $make$;
 `;

@@ -12,12 +12,21 @@ language sql stable as $$
 $$;
 `;
 
-/** What was sent, read. What cannot be read is said in the event's metadata; it never stops the application's write. */
-export const readContext = (s: string): string => `-- version: 1
+/**
+ * What was sent, read. What cannot be read, or has another form than a request context (no object, an actor without a type or
+ * an id, metadata that is no object), is said in the event's metadata; it never stops the application's write.
+ */
+export const readContext = (s: string): string => `-- version: 2
 create or replace function ${s}.read_context(sent text) returns jsonb
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  read jsonb;
 begin
-  return convert_from(decode(sent, 'base64'), 'UTF8')::jsonb;
+  read := convert_from(decode(sent, 'base64'), 'UTF8')::jsonb;
+  if jsonb_typeof(read) = 'object' and coalesce(jsonb_typeof(read -> 'metadata'), 'object') = 'object'
+    and (not read ? 'actor' or read #>> '{actor,type}' <> '' and jsonb_typeof(read #> '{actor,type}') = 'string' and jsonb_typeof(read #> '{actor,id}') = 'string')
+  then return read; end if;
+  return '{"metadata": {"chronicle": "the request context could not be read"}}';
 exception when others then
   return '{"metadata": {"chronicle": "the request context could not be read"}}';
 end $$;

@@ -76,7 +76,7 @@ create table ${s}.bookmark (
   name text primary key,
   position bigint not null,
   snapshot pg_snapshot not null,
-  epoch smallint not null,
+  epoch smallint not null default 1,
   created_at timestamptz not null default clock_timestamp()
 );
 

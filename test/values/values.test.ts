@@ -86,7 +86,7 @@ describe("values", () => {
     insert: (column, value) => repository().insert({ id: ++id, [column]: value }),
     update: async (column, value) => {
       await repository().insert({ id: ++id });
-      await repository().update({ id }, { [column]: value } as object);
+      await repository().update({ id }, { [column]: value });
     },
     SQL: async (column, value) => {
       await app.dataSource.query(`insert into specimen (id, ${column}) values ($1, $2)`, [++id, value]);

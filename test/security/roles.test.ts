@@ -1,0 +1,119 @@
+import { expect } from "chai";
+import pg from "pg";
+import { Guarded, type Roles } from "./roles.js";
+
+/** What a try comes to: it is done, or refused with this SQLSTATE. */
+type Outcome = "done" | "permission denied" | "append-only" | "only for triggers";
+
+const states: Readonly<Record<string, Outcome>> = {
+  "42501": "permission denied",
+  CH004: "append-only",
+  "0A000": "only for triggers",
+};
+
+/** The ways to falsify a log. */
+const tries = {
+  insert: `insert into chronicle.event (table_name, entity, record_id, record_key, action, version, data, previous)
+    values ('public.account', 'Account', '{"id": 99}', '99', 'create', 1, '{"id": 99, "name": "never was"}', '{}')`,
+  update: "update chronicle.event set actor_id = 'somebody else'",
+  delete: "delete from chronicle.event",
+  truncate: "truncate chronicle.event",
+  "disable the log's trigger": "alter table chronicle.event disable trigger all",
+  "disable capture": "alter table account disable trigger all",
+  "drop capture": `drop trigger " chronicle insert" on account`,
+  "switch triggers off in the session": "set session_replication_role = replica",
+  "change how a table is captured": "update chronicle.tracked set actions = '{}'",
+  "replace the capture function":
+    "create or replace function chronicle.capture_1() returns trigger language plpgsql as 'begin return null; end'",
+  "append an event of its own": `select chronicle.append(array[row(1, 'public.account', null, '{"id": 99, "name": "never was"}')::chronicle.change])`,
+  "call capture by hand": "select chronicle.capture_1()",
+  "move the positions": "select setval('chronicle.event_position_seq', 1)",
+  "make an object in the log's schema": "create table chronicle.mine ()",
+  "read events": "select from chronicle.event",
+  "read what is sensitive": "select from chronicle.event_sensitive",
+} as const;
+
+type Try = keyof typeof tries;
+const denied = Object.fromEntries(Object.keys(tries).map((name) => [name, "permission denied"])) as Record<
+  Try,
+  Outcome
+>;
+
+/** What each role comes to; docs/architecture.md says the same in words. */
+const expected: Readonly<Record<keyof Roles, Readonly<Record<Try, Outcome>>>> = {
+  application: denied,
+  reader: { ...denied, "read events": "done" },
+  owner: {
+    ...denied,
+    insert: "done",
+    update: "append-only",
+    delete: "append-only",
+    truncate: "append-only",
+    "disable the log's trigger": "done",
+    "disable capture": "done",
+    "drop capture": "done",
+    "change how a table is captured": "done",
+    "replace the capture function": "done",
+    "append an event of its own": "done",
+    "call capture by hand": "only for triggers",
+    "move the positions": "done",
+    "make an object in the log's schema": "done",
+    "read events": "done",
+    "read what is sensitive": "done",
+  },
+};
+
+describe("roles and the log", () => {
+  let guarded: Guarded;
+  before(async () => {
+    guarded = await Guarded.start();
+    const client = await guarded.connect("application");
+    await client.query("insert into account (name, tax_number) values ('Ada', '12')");
+  });
+  after(() => guarded?.stop());
+
+  for (const [role, outcomes] of Object.entries(expected) as [keyof Roles, Record<Try, Outcome>][]) {
+    for (const [name, outcome] of Object.entries(outcomes) as [Try, Outcome][]) {
+      it(`${role}: ${name} is ${outcome}`, async () => {
+        const client = await guarded.connect(role);
+        await client.query("begin");
+        expect(await outcomeOf(client, tries[name])).to.equal(outcome);
+        await client.query("rollback");
+      });
+    }
+  }
+
+  it("records what the application's role writes, though it may not read or write the log", async () => {
+    const client = await guarded.connect("application");
+    await client.query("update account set name = 'Grace', tax_number = '13'");
+    const [event] = await guarded.application.query("select * from chronicle.event order by position desc limit 1");
+    expect(event).to.include({ action: "update", record_key: "1" });
+    expect(
+      await guarded.application.value("select data from chronicle.event_sensitive order by position desc limit 1"),
+    ).to.deep.equal({
+      tax_number: "13",
+    });
+  });
+
+  it("believes who the application's role says it is: it can name any actor, on its own new events only", async () => {
+    const client = await guarded.connect("application");
+    const said = Buffer.from(JSON.stringify({ actor: { type: "user", id: "the auditor" } })).toString("base64");
+    await client.query(`/*chronicle:${said}*/ update account set name = 'Grace again'`);
+    await client.query("begin");
+    await client.query(`set local chronicle.context = '${said}'`);
+    await client.query("insert into account (name) values ('Edsger')");
+    await client.query("commit");
+    const actors = await guarded.application.query("select actor_id from chronicle.event order by position");
+    expect(actors.map(({ actor_id }) => actor_id)).to.deep.equal([null, null, "the auditor", "the auditor"]);
+  });
+});
+
+async function outcomeOf(client: pg.Client, sql: string): Promise<string> {
+  try {
+    await client.query(sql);
+    return "done";
+  } catch (error) {
+    const { code, message } = error as pg.DatabaseError;
+    return states[code ?? ""] ?? `${code} ${message}`;
+  }
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import { query } from "../database.js";
+import { newDataSource, TrackedApplication, type ApplicationOptions } from "../tracked-application.js";
+import { eventLog } from "../../src/index.js";
+import { Account } from "./entities.js";
+
+/** The three that meet a log: who owns it, whose writes are recorded, and who may read it. None is a superuser. */
+export interface Roles {
+  readonly owner: string;
+  readonly application: string;
+  readonly reader: string;
+}
+
+/** An application whose tables and log belong to one role, that is used by another and read by a third. */
+export class Guarded {
+  private constructor(
+    readonly application: TrackedApplication,
+    readonly roles: Roles,
+    private readonly clients: pg.Client[] = [],
+  ) {}
+
+  static async start(log: ApplicationOptions["log"] = {}): Promise<Guarded> {
+    const suffix = randomBytes(4).toString("hex");
+    const roles = { owner: `owner_${suffix}`, application: `application_${suffix}`, reader: `reader_${suffix}` };
+    const application = await TrackedApplication.start([Account], {
+      install: false,
+      dataSource: { synchronize: false },
+    });
+    const { owner } = roles;
+    for (const role of Object.values(roles)) await application.query(`create role ${role} login`);
+    await application.query(
+      `grant create on database "${new URL(application.database.url).pathname.slice(1)}" to ${owner}`,
+    );
+    await application.query(`grant create on schema public to ${owner}`);
+    const owned = newDataSource(as(application.database.url, owner), [Account], { synchronize: true }, log);
+    await owned.initialize();
+    await eventLog(owned).install({ grantTo: roles.application, grantReadTo: roles.reader });
+    await owned.query(`grant select, insert, update, delete on account to ${roles.application}`);
+    await owned.query(`grant usage on all sequences in schema public to ${roles.application}`);
+    await owned.destroy();
+    return new Guarded(application, roles);
+  }
+
+  /** A connection of a role, that is no client of ours. */
+  async connect(role: keyof Roles): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: as(this.application.database.url, this.roles[role]) });
+    await client.connect();
+    this.clients.push(client);
+    return client;
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.clients) await client.end();
+    const { url } = this.application.database;
+    const server = Object.assign(new URL(url), { pathname: "/postgres" }).href;
+    await this.application.stop();
+    for (const role of Object.values(this.roles)) await query(server, `drop role ${role}`);
+  }
+}
+
+function as(url: string, role: string): string {
+  return Object.assign(new URL(url), { username: role }).href;
+}
