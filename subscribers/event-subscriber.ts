@@ -36,6 +36,6 @@ export class ChronicleSubscriber implements EntitySubscriberInterface {
 }
 
 function writesTracked(dataSource: DataSource, query: string): boolean {
-  const { byName } = capturedTables(dataSource);
-  return writesOf(query).targets.some((target) => byName.get(target)?.tracked !== undefined);
+  const { targets } = writesOf(query);
+  return targets.some((target) => capturedTables(dataSource).byName.get(target)?.tracked !== undefined);
 }

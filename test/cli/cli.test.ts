@@ -270,7 +270,7 @@ describe("the command chronicle", function () {
 
     it("tells steps as lines where there is no terminal, on stderr", async () => {
       const { stderr } = await run("replay", "--yes");
-      expect(stderr).to.match(/^1\/2 \S.*\n/);
+      expect(stderr).to.match(/^1\/\d+ \S.*\n/);
     });
 
     it("stops at Ctrl-C, with the tables as they were", async () => {
