@@ -152,7 +152,7 @@ export class ImpossibleCourse extends Error {
 /** The error of a statement with `aliveOrRefused`: ImpossibleCourse where that refused. */
 export function courseError(error: unknown, table: FoldTable): Error {
   if (stateOf(error) !== "CH007") return error as Error;
-  return new ImpossibleCourse(table, (error as { detail?: string }).detail ?? "");
+  return new ImpossibleCourse(table, (error as { hint?: string }).hint ?? "");
 }
 
 async function missingRecord(

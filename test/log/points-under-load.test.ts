@@ -19,9 +19,10 @@ describe("points in time under load", () => {
     });
     const { ours, naivePosition, naiveTime } = counts;
     expect(ours).to.deep.equal({ cuts: ours.cuts, torn: 0, withoutCause: 0, orphans: 0, sums: 0 });
-    expect(ours.cuts).to.be.greaterThan(50);
+    expect(ours.cuts).to.be.greaterThan(30);
     expect(counts.unstable, "points that changed afterwards").to.equal(0);
-    expect(counts).to.include({ bookmarksWrong: 0, bookmarks: 12 });
+    expect(counts.bookmarksWrong).to.equal(0);
+    expect(counts.bookmarks).to.be.greaterThan(5);
     for (const naive of [naivePosition, naiveTime]) {
       expect(naive.torn, "naive cuts that are torn").to.be.greaterThan(0);
       expect(naive.sums, "naive cuts with another sum").to.be.greaterThan(0);
