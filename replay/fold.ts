@@ -151,7 +151,7 @@ export class ImpossibleCourse extends Error {
 
 /** The error of a statement with `aliveOrRefused`: ImpossibleCourse where that refused. */
 export function courseError(error: unknown, table: FoldTable): Error {
-  if (stateOf(error) !== "CH007") return error as Error;
+  if (stateOf(error) !== "CH020") return error as Error;
   return new ImpossibleCourse(table, (error as { hint?: string }).hint ?? "");
 }
 
