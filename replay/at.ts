@@ -2,7 +2,9 @@ import type { DataSource, EntityMetadata, ObjectLiteral } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql, type Statement } from "../src/core/sql.js";
-import { type Cut, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import type { Cut } from "../src/log/cut.js";
+import { type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { type RecordId, recordKeys } from "../src/log/record-id.js";
 import { type EntityReference, trackedTableOf } from "../src/log/tracked-tables.js";
 import { exists, foldQuery, recordKey } from "./fold.js";
@@ -57,6 +59,7 @@ export async function recordFold(
   const tables = await foldTables(session, dataSource, { auditOnly: true });
   const table = tables.find((candidate) => candidate.tableName === tableName) as FoldTable;
   const keys = await recordKeys(session, schema, table, ids);
+  await refuseBeforeBaseline(session, dataSource, cut, [table], keys);
   const plan = await makePlan(session, dataSource, cut);
   const staged = `chronicle_staged_${label}`;
   await stageOldVersions(session, dataSource, { plan, cut, tables, staged, step: () => undefined });

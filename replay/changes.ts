@@ -2,7 +2,8 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
-import { type Cut, endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import type { Cut } from "../src/log/cut.js";
+import { endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { readableRow } from "../src/log/event.js";
 import type { RecordId } from "../src/log/record-id.js";
 import type { EntityReference } from "../src/log/tracked-tables.js";
@@ -29,8 +30,9 @@ export async function changes(
 ): Promise<Change[]> {
   return withPooledSession(dataSource, async (session) => {
     const start = from === undefined ? undefined : await resolvePoint(session, dataSource, from);
-    const end = to === undefined ? await endOfLog(session, dataSource) : await resolvePoint(session, dataSource, to);
+    const asked = to === undefined ? undefined : await resolvePoint(session, dataSource, to);
     return session.snapshot(async () => {
+      const end = asked ?? (await endOfLog(session, dataSource));
       const before = start === undefined ? undefined : await imageAt(session, dataSource, entity, id, start, "from");
       const after = await imageAt(session, dataSource, entity, id, end, "to");
       const columns = Object.keys(after ?? before ?? {});

@@ -1,7 +1,8 @@
+import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import type { Session } from "../src/core/session.js";
 import { quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
-import type { Cut } from "../src/log/point-in-time.js";
+import { type Cut, inCut } from "../src/log/cut.js";
 import { type FoldTable, isReadApart, valueSql } from "./fold-table.js";
 import type { Plan } from "./plan.js";
 
@@ -31,11 +32,10 @@ export const isFolded = "(e.action_name is distinct from 'erase' or e.data <> '{
  */
 function sourceOf({ schema, cut, plan, staged, only: wanted }: FoldSource, table: FoldTable): Statement {
   const only = wanted === undefined ? sql`` : sql`and ${wanted}`;
-  const leftOut = cut.leftOut.length === 0 ? sql`` : sql`and e.transaction_id <> all (${cut.leftOut}::xid8[])`;
   const direct = sql`
     select e.record_key, e.position, 0::bigint as ordinal, e.action, case when e.action_name = 'baseline' then 'b' else left(e.action, 1) end as letter, case when s.data is null then e.data else e.data || s.data end as data
     from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
-    where e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and e.position <= ${cut.position} ${leftOut} ${only} and ${raw(isFolded)}
+    where e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and ${inCut(cut)} ${only} and ${raw(isFolded)}
     ${plan.handled === "" ? sql`` : sql`and not (${raw(plan.handled)})`}`;
   if (plan.handled === "") return direct;
   return sql`${direct}
@@ -91,6 +91,14 @@ export function foldQuery(source: FoldSource, table: FoldTable): Statement {
 }
 
 /**
+ * SQL over a fold's rows, for a fold that is read once and goes on: whether the record is alive. The statement fails, with the
+ * record's key, where a course is not possible; `courseError` then says what is wrong.
+ */
+export function aliveOrRefused(schema: string): string {
+  return `case when ${course} ~ '${possible}' then ${exists} else ${schema}.refuse_course(${recordKey}) end`;
+}
+
+/**
  * Checks the courses of a fold's records and notes in a table how many events of each were skipped because an override had
  * retired it. Throws REPLAY_RECORD_MISSING with the event that has no record to change.
  */
@@ -114,6 +122,39 @@ export async function checkCourses(
     group by ${raw(recordKey)}`);
 }
 
+/** How many events of a table were skipped because an override had retired their record. */
+export async function skippedIn(session: Session, source: FoldSource, table: FoldTable): Promise<number> {
+  const row = await session.row(sql`
+    with source as (${sourceOf(source, table)}),
+    courses as (select string_agg(letter, '' order by position, ordinal) as course from source group by record_key)
+    select coalesce(sum(length(part[1])), 0) as skipped from courses, regexp_matches(course, 'r([ud]+)', 'g') part where course like '%r%'`);
+  return Number(row?.skipped ?? 0);
+}
+
+/** A record whose events cannot be in their order; what is wrong can be read once the failed transaction is over. */
+export class ImpossibleCourse extends Error {
+  constructor(
+    private readonly table: FoldTable,
+    private readonly recordKey: string,
+  ) {
+    super("an event of a record is missing");
+  }
+
+  /** As REPLAY_RECORD_MISSING. */
+  explained(session: Session, source: FoldSource): Promise<EventLogError> {
+    // Staged changes may have gone with the transaction.
+    return session
+      .snapshot(() => missingRecord(session, source, this.table, this.recordKey))
+      .catch(() => outOfOrder(this.table, this.recordKey));
+  }
+}
+
+/** The error of a statement with `aliveOrRefused`: ImpossibleCourse where that refused. */
+export function courseError(error: unknown, table: FoldTable): Error {
+  if (stateOf(error) !== "CH020") return error as Error;
+  return new ImpossibleCourse(table, (error as { hint?: string }).hint ?? "");
+}
+
 async function missingRecord(
   session: Session,
   source: FoldSource,
@@ -135,8 +176,9 @@ async function missingRecord(
     else if (action === "retire") alive = "retired";
     else if (action === "destroy" && alive === "yes") alive = "no";
   }
-  return new EventLogError(
-    "REPLAY_RECORD_MISSING",
-    `The events of the ${table.entity} record ${key} are out of order.`,
-  );
+  return outOfOrder(table, key);
+}
+
+function outOfOrder({ entity }: FoldTable, key: string): EventLogError {
+  return new EventLogError("REPLAY_RECORD_MISSING", `The events of the ${entity} record ${key} are out of order.`);
 }

@@ -4,7 +4,9 @@ import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { sql } from "../src/core/sql.js";
-import { type Cut, endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import type { Cut } from "../src/log/cut.js";
+import { endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { apply } from "./apply.js";
 import { clearBy, deleteAll } from "./clear.js";
 import { sameKey, type Target } from "./difference.js";
@@ -44,6 +46,7 @@ export async function replay(
         const scope = new Scope(dataSource, await foldTables(session, dataSource), options);
         await refuseOthersTables(session, scope.tables);
         const asked = point === undefined ? undefined : await resolvePoint(session, dataSource, point);
+        if (asked !== undefined) await refuseBeforeBaseline(session, dataSource, asked, scope.tables);
         const live = new LiveReplay(session, dataSource, { scope, asked, options, steps, started });
         return live.run(gate);
       }),
@@ -219,7 +222,7 @@ class LiveReplay {
         before: now.of(table),
         after: then.of(table),
         actionName: "rewind",
-        metadata: { rewind: { position: String(asked.position), leftOut: asked.leftOut } },
+        metadata: { rewind: { position: String(asked.position), leftOut: asked.leftOut, before: asked.before } },
         dryRun: options.dryRun ?? false,
       });
     }

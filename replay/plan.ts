@@ -4,7 +4,7 @@ import { EventLogError } from "../src/core/errors.js";
 import { numberOf, type Session } from "../src/core/session.js";
 import { quoteLiteral, raw, sql } from "../src/core/sql.js";
 import type { Action } from "../src/core/tracked.js";
-import type { Cut } from "../src/log/point-in-time.js";
+import { type Cut, inCut } from "../src/log/cut.js";
 import { type EntityReference, namesOf, trackedNameOf, trackedTables } from "../src/log/tracked-tables.js";
 import type { CheckedHandlers, Override, Upcaster } from "./handlers.js";
 
@@ -49,7 +49,7 @@ export async function makePlan(session: Session, dataSource: DataSource, cut: Cu
   const { overrides, upcasters } = handlersOf(dataSource, attachment, renamed);
   const rows = await session.rows(sql`
     select entity, action, version, action_name, count(*) as events
-    from ${raw(attachment.schema)}.event where position <= ${cut.position}
+    from ${raw(attachment.schema)}.event e where ${inCut(cut)}
     group by entity, action, version, action_name order by entity, action, version`);
   const kinds: PlannedKind[] = [];
   const unhandled: string[] = [];

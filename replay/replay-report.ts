@@ -3,7 +3,8 @@ import { attachmentOf } from "../src/core/attachment.js";
 import { EventLogError } from "../src/core/errors.js";
 import { numberOf, type Session } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
-import { type Cut, effectivePosition } from "../src/log/point-in-time.js";
+import { type Cut, inCut } from "../src/log/cut.js";
+import { effectivePosition } from "../src/log/point-in-time.js";
 import type { AppliedRows } from "./apply.js";
 import { countDifference, type DifferenceCounts } from "./difference.js";
 import type { FoldTable } from "./fold-table.js";
@@ -122,8 +123,8 @@ async function countEvents(session: Session, schema: string, scope: Scope, cut: 
     ? sql``
     : sql`and table_name in (select unnest(${raw(schema)}.table_names(name)) from unnest(${names}::text[]) as n (name))`;
   const row = await session.row(sql`
-    select count(*) as events from ${raw(schema)}.event
-    where position <= ${cut.position} and transaction_id <> all (${cut.leftOut}::xid8[])
+    select count(*) as events from ${raw(schema)}.event e
+    where ${inCut(cut)}
     ${within} ${tenant === undefined ? sql`` : sql`and tenant = ${tenant}`}`);
   return numberOf(row, "events");
 }

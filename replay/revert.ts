@@ -6,7 +6,8 @@ import { sendableContext } from "../src/core/request-context.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
-import { type Cut, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import type { Cut } from "../src/log/cut.js";
+import { type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { idColumns, type RecordId } from "../src/log/record-id.js";
 import { type EntityReference, trackedTableOf } from "../src/log/tracked-tables.js";
 import { constraintError } from "./apply.js";
@@ -131,8 +132,8 @@ async function refuseBeforeBaseline(
   );
 }
 
-function contextOf({ position, leftOut }: Cut): string {
+function contextOf({ position, leftOut, before }: Cut): string {
   const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
-  const metadata = { ...open.metadata, revert: { position: String(position), leftOut } };
+  const metadata = { ...open.metadata, revert: { position: String(position), leftOut, before } };
   return JSON.stringify({ ...open, actionName: "revert", metadata });
 }

@@ -4,7 +4,7 @@ import { EventLogError } from "../src/core/errors.js";
 import type { Session } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
-import type { Cut } from "../src/log/point-in-time.js";
+import { type Cut, inCut } from "../src/log/cut.js";
 import { trackedNameOf } from "../src/log/tracked-tables.js";
 import { isFolded } from "./fold.js";
 import type { FoldTable } from "./fold-table.js";
@@ -28,8 +28,8 @@ export interface Staging {
   readonly tables: readonly FoldTable[];
   /** What the temporary table is called. */
   readonly staged: string;
-  /** How long it is kept. (Default: "transaction") */
-  readonly lasts?: "transaction" | "session" | undefined;
+  /** How long it is kept; "shared": it has a schema, is for other sessions too, and its maker drops it. (Default: "transaction") */
+  readonly lasts?: "transaction" | "session" | "shared" | undefined;
   readonly scope?: Scope | undefined;
   /** What was staged already, in the same session: only later events are. */
   readonly since?: StageReport | undefined;
@@ -68,7 +68,7 @@ export async function stageOldVersions(
   for (;;) {
     const rows = await session.rows(sql`
       select ${columns}, t.table_name from ${eventSource(schema)} left join ${raw(schema)}.event_sensitive s on s.position = e.position
-      where e.position > ${report.last} and e.position <= ${cut.position} and e.transaction_id <> all (${cut.leftOut}::xid8[]) and (${raw(plan.handled)}) and ${raw(isFolded)}
+      where e.position > ${report.last} and ${inCut(cut)} and (${raw(plan.handled)}) and ${raw(isFolded)}
       order by e.position limit ${page}`);
     for (const row of rows) {
       const event = eventOf<Row>(row);

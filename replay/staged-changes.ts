@@ -43,10 +43,10 @@ export class StagedChanges {
     readonly table: string,
   ) {}
 
-  /** "transaction": gone when it ends; "session": kept until then. */
-  async prepare(lasts: "transaction" | "session"): Promise<void> {
+  /** "transaction": gone when it ends; "session": kept until then; "shared": an ordinary table, for other sessions too. */
+  async prepare(lasts: "transaction" | "session" | "shared"): Promise<void> {
     await this.session.run(`
-      create temporary table ${this.table} (table_name text collate "C" not null, record_key text collate "C" not null, record_id jsonb not null,
+      create ${lasts === "shared" ? "unlogged" : "temporary"} table ${this.table} (table_name text collate "C" not null, record_key text collate "C" not null, record_id jsonb not null,
         position bigint not null, ordinal bigint not null, action text not null, data jsonb not null, tenant text, source_tenant text)
         ${lasts === "transaction" ? "on commit drop" : ""};
       create index on ${this.table} (table_name, record_key, position)`);

@@ -2,7 +2,7 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { numberOf, positionOf, type Session } from "../src/core/session.js";
 import { join, quoteIdentifier, raw, sql, type Statement } from "../src/core/sql.js";
-import type { Cut } from "../src/log/point-in-time.js";
+import type { Cut } from "../src/log/cut.js";
 import { checkCourses, exists, foldQuery, type FoldSource, recordKey } from "./fold.js";
 import type { FoldTable } from "./fold-table.js";
 import type { Plan } from "./plan.js";
@@ -70,7 +70,7 @@ export async function catchUp(
   const { schema } = attachmentOf(dataSource);
   const { tables, scope, plan } = folding;
   const { label } = fold;
-  const unseen = sql`e.transaction_id::text::bigint >= pg_snapshot_xmin(${snapshot}::pg_snapshot)::text::bigint
+  const unseen = sql`e.epoch = (select epoch from ${raw(schema)}.installation) and e.transaction_id::text::bigint >= pg_snapshot_xmin(${snapshot}::pg_snapshot)::text::bigint
     and not pg_visible_in_snapshot(e.transaction_id, ${snapshot}::pg_snapshot)`;
   const { last } = fold.staged;
   const first = await session.row(sql`select min(position) as position from ${raw(schema)}.event e where ${unseen}`);

@@ -4,11 +4,11 @@ import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { attachmentOf } from "../src/core/attachment.js";
 import { effectivePosition, endOfLog } from "../src/log/point-in-time.js";
 import { differingColumns, differs, sameKey } from "./difference.js";
-import { recordKey } from "./fold.js";
+import { aliveOrRefused, courseError, foldQuery, type FoldSource, ImpossibleCourse, recordKey } from "./fold.js";
 import { type FoldTable, foldTables } from "./fold-table.js";
 import { makePlan } from "./plan.js";
 import { Steps } from "./progress.js";
-import { type Folded, foldToTables } from "./temporary-folds.js";
+import { stageOldVersions } from "./stage.js";
 
 /** A row in which live is not what the log says. */
 export interface Difference {
@@ -58,35 +58,50 @@ export async function verify(
   const steps = new Steps(undefined, signal);
   return withOwnSession(dataSource, async (session) => {
     const tables = await foldTables(session, dataSource);
-    return session.snapshot(async () => {
-      await session.run("set local work_mem = '128MB'; set local jit = off");
-      const cut = await endOfLog(session, dataSource);
-      const plan = await makePlan(session, dataSource, cut);
-      const fold = await foldToTables(session, dataSource, { label: "verify", cut, plan, tables, steps });
-      const counts = { missing: 0, unexpected: 0, different: 0, erased: 0 };
-      const differences: Difference[] = [];
-      let checked = 0;
-      for (const table of tables) {
-        checked += numberOf(await session.row(sql`select count(*) as rows from ${raw(table.sqlName)}`), "rows");
-        for await (const difference of differencesOf(session, schema, table, fold)) {
-          counts[difference.kind]++;
-          if (differences.length < reported) differences.push(difference);
-          onDifference?.(difference);
+    let source: FoldSource | undefined;
+    try {
+      return await session.snapshot(async () => {
+        await session.run("set local work_mem = '128MB'; set local jit = off");
+        const cut = await endOfLog(session, dataSource);
+        const plan = await makePlan(session, dataSource, cut);
+        const staged = "chronicle_staged_verify";
+        await stageOldVersions(session, dataSource, { plan, cut, tables, staged, step: () => steps.stopIfAborted() });
+        source = { schema, cut, plan, staged: `pg_temp.${staged}` };
+        const counts = { missing: 0, unexpected: 0, different: 0, erased: 0 };
+        const differences: Difference[] = [];
+        let checked = 0;
+        for (const table of tables) {
+          checked += numberOf(await session.row(sql`select count(*) as rows from ${raw(table.sqlName)}`), "rows");
+          for await (const difference of differencesOf(session, source, table)) {
+            counts[difference.kind]++;
+            if (differences.length < reported) differences.push(difference);
+            onDifference?.(difference);
+          }
+          steps.next(`verify ${table.entity}`);
         }
-      }
-      const equal = counts.missing + counts.unexpected + counts.different === 0;
-      return { equal, checked, effectivePosition: await effectivePosition(session, schema, cut), counts, differences };
-    });
+        const equal = counts.missing + counts.unexpected + counts.different === 0;
+        return {
+          equal,
+          checked,
+          effectivePosition: await effectivePosition(session, schema, cut),
+          counts,
+          differences,
+        };
+      });
+    } catch (error) {
+      if (source === undefined || !(error instanceof ImpossibleCourse)) throw error;
+      throw await error.explained(session, source);
+    }
   });
 }
 
-async function* differencesOf(
-  session: Session,
-  schema: string,
-  table: FoldTable,
-  fold: Folded,
-): AsyncGenerator<Difference> {
+/**
+ * Reads fold and live side by side, without a table in between: a transaction that writes nothing, not even temporary tables,
+ * has no id and so holds back no tail.
+ */
+async function* differencesOf(session: Session, source: FoldSource, table: FoldTable): AsyncGenerator<Difference> {
   const key = raw(quoteIdentifier(table.keyColumns[0] ?? ""));
+  const columns = table.columns.map(({ quoted }) => quoted).join(", ");
   const id = table.keyColumns
     .map(
       (name) =>
@@ -97,13 +112,18 @@ async function* differencesOf(
     declare chronicle_differences no scroll cursor for
     select jsonb_build_object(${raw(id)}) as record_id,
       case when l.${key} is null then 'missing' when f.${key} is null then 'unexpected'
-        when d.columns <@ ${raw(schema)}.erased_columns(${table.tableName}, f.${raw(recordKey)}) then 'erased' else 'different' end as kind,
+        when (select exists (select from ${raw(source.schema)}.event where action_name = 'erase' and table_name = any (${raw(source.schema)}.table_names(${table.tableName}))))
+          and d.columns <@ ${raw(source.schema)}.erased_columns(${table.tableName}, f.${raw(recordKey)}) then 'erased' else 'different' end as kind,
       to_jsonb(d.columns) as columns
-    from ${raw(table.sqlName)} l full join ${raw(fold.of(table))} f on ${raw(sameKey(table, "l", "f"))}
+    from ${raw(table.sqlName)} l
+    full join (select ${raw(recordKey)}, ${raw(columns)} from (${foldQuery(source, table)}) f where ${raw(aliveOrRefused(source.schema))}) f
+      on ${raw(sameKey(table, "l", "f"))}
     cross join lateral (select case when l.${key} is null or f.${key} is null then '{}' else ${raw(differingColumns(table, "l", "f"))} end as columns) d
     where l.${key} is null or f.${key} is null or ${raw(differs(table, "l", "f"))}`);
   for (;;) {
-    const rows = await session.rows(sql`fetch ${raw(String(page))} from chronicle_differences`);
+    const rows = await session
+      .rows(sql`fetch ${raw(String(page))} from chronicle_differences`)
+      .catch((error: unknown) => Promise.reject(courseError(error, table)));
     for (const row of rows) {
       yield {
         entity: table.entity,

@@ -5,6 +5,7 @@ import { replay } from "../replay/live.js";
 import type { ReplayOptions } from "../replay/replay-options.js";
 import type { ReplayReport } from "../replay/replay-report.js";
 import { revert } from "../replay/revert.js";
+import { type Shadow, shadow, type ShadowOptions } from "../replay/shadow.js";
 import { verify, type VerifyOptions, type VerifyReport } from "../replay/verify.js";
 import { type Activity, activityOf } from "./activity/activity.js";
 import { attachmentOf } from "./core/attachment.js";
@@ -20,6 +21,7 @@ import type { PointInTime } from "./log/point-in-time.js";
 import { type EventFilter, events, history } from "./log/read.js";
 import type { RecordId } from "./log/record-id.js";
 import { check, status, type Status } from "./log/status.js";
+import { tail, type TailOptions } from "./log/tail.js";
 import type { EntityReference } from "./log/tracked-tables.js";
 
 /** The log of one DataSource. Every member may be destructured. */
@@ -36,6 +38,8 @@ export interface EventLog {
   check(): Promise<void>;
   /** Events by position, as they were stored. */
   events(filter?: EventFilter): AsyncIterable<RecordedEvent>;
+  /** Events as they are committed; never misses or doubles one. */
+  tail(options?: TailOptions): AsyncIterable<RecordedEvent>;
   /** The events of one record, oldest first. */
   history<Row = Record<string, unknown>>(entity: EntityReference, id: RecordId): Promise<RecordedEvent<Row>[]>;
   /** What changed on one record between two points in time, net, in today's shape. */
@@ -67,6 +71,8 @@ export interface EventLog {
     id: RecordId,
     point: PointInTime,
   ): Promise<RecordedEvent<Row> | null>;
+  /** The tables as they were, in another schema, beside the live ones; writers go on. */
+  shadow(point?: PointInTime, options?: ShadowOptions): Promise<Shadow>;
   /** Compares the tables with what the log says; changes nothing. */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /** Records every row that the log does not know yet. */
@@ -95,6 +101,7 @@ function logOf(dataSource: DataSource): EventLog {
     status: () => status(dataSource),
     check: () => check(dataSource),
     events: (filter) => events(dataSource, filter),
+    tail: (options) => tail(dataSource, options),
     history: (entity, id) => history(dataSource, entity, id),
     changes: (entity, id, between) => changes(dataSource, entity, id, between),
     at: ((entity: EntityReference, id: RecordId | readonly RecordId[], point: PointInTime, options?: AtOptions) =>
@@ -102,6 +109,7 @@ function logOf(dataSource: DataSource): EventLog {
     bookmark: (name) => bookmark(dataSource, name),
     replay: (point, options) => replay(dataSource, point, options),
     revert: (entity, id, point) => revert(dataSource, entity, id, point),
+    shadow: (point, options) => shadow(dataSource, point, options),
     verify: (options) => verify(dataSource, options),
     baseline: (options) => baseline(dataSource, options),
     erase: (entity, id, options) => erase(dataSource, entity, id, options),

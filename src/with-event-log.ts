@@ -44,6 +44,7 @@ export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, 
   const given = extra?.Client ?? driver?.Client;
   refuseNative(given, nativeDriver);
   const link = newLink();
+  const Client = (given ?? pg.Client) as PgClientClass;
   return attach(
     {
       ...dataSourceOptions,
@@ -53,7 +54,7 @@ export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, 
         checked.capture === "subscriber" ? CapturingSubscriber : ChronicleSubscriber,
         ActivitySubscriber,
       ],
-      extra: { ...extra, Client: trackedClient((given ?? pg.Client) as PgClientClass, checked, link) },
+      extra: { ...extra, Client: trackedClient(Client, checked, link) },
     },
     checked,
     {
@@ -61,6 +62,7 @@ export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, 
       activity: checkedActivity,
       activityRetentionDays: checkedActivity.retentionDays,
       link,
+      Client,
     },
   );
 }

@@ -2,7 +2,9 @@ import { recordKeyOf } from "./record-key-of.sql.js";
 import { tableNames } from "./table-names.sql.js";
 import { activityCleanup } from "./activity-cleanup.sql.js";
 import { activityGuard } from "./activity-guard.sql.js";
+import { aboutTime } from "./about-time.sql.js";
 import { append } from "./append.sql.js";
+import { aroundTime } from "./around-time.sql.js";
 import { captureFunction } from "./capture-function.sql.js";
 import { captureRows } from "./capture-rows.sql.js";
 import { captureStatement } from "./capture-statement.sql.js";
@@ -17,19 +19,26 @@ import { flushStatement } from "./flush-statement.sql.js";
 import { imageSql } from "./image-sql.sql.js";
 import { level } from "./level.sql.js";
 import { lockLog } from "./lock-log.sql.js";
+import { markCommit } from "./mark-commit.sql.js";
 import { merge } from "./merge.sql.js";
 import { names } from "./names.sql.js";
 import { numberAsText } from "./number-as-text.sql.js";
+import { putCommitMarker } from "./put-commit-marker.sql.js";
 import { putTriggers } from "./put-triggers.sql.js";
 import { recordKey } from "./record-key.sql.js";
 import { refuseChange } from "./refuse-change.sql.js";
 import { refuseSize } from "./refuse-size.sql.js";
+import { refuseCourse } from "./refuse-course.sql.js";
+import { settleCommit } from "./settle-commit.sql.js";
 import { shape } from "./shape.sql.js";
 import { shapeCheck } from "./shape-check.sql.js";
 import { tableName } from "./table-name.sql.js";
+import { tailPositions } from "./tail-positions.sql.js";
+import { torn } from "./torn.sql.js";
 import { track } from "./track.sql.js";
 import { unfitTriggers } from "./unfit-triggers.sql.js";
 import { singleUpdateEffect, updateEffects } from "./update-effects.sql.js";
+import { wakeTails } from "./wake-tails.sql.js";
 
 /** Every SQL function of the log, in the order in which they need one another; each may be made again at any time. */
 export const functions: readonly ((schema: string) => string)[] = [
@@ -69,4 +78,13 @@ export const functions: readonly ((schema: string) => string)[] = [
   refuseSize,
   activityGuard,
   activityCleanup,
+  refuseCourse,
+  aboutTime,
+  aroundTime,
+  torn,
+  markCommit,
+  settleCommit,
+  putCommitMarker,
+  tailPositions,
+  wakeTails,
 ];

@@ -64,7 +64,8 @@ create table ${s}.event (
   occurred_at timestamptz not null default clock_timestamp()
 );
 create index event_record on ${s}.event (table_name, record_key, position);
-create index event_order on ${s}.event using brin (position, occurred_at, (transaction_id::text::bigint));
+create index event_order on ${s}.event using brin (position, occurred_at, (transaction_id::text::bigint)) with (autosummarize = on);
+create index event_baseline on ${s}.event (table_name, position) where action_name = 'baseline';
 
 create table ${s}.event_sensitive (
   position bigint primary key,
@@ -78,6 +79,23 @@ create table ${s}.bookmark (
   snapshot pg_snapshot not null,
   epoch smallint not null default 1,
   created_at timestamptz not null default clock_timestamp()
+);
+
+create table ${s}.commit_marker (
+  transaction_id xid8 not null,
+  epoch smallint not null default 1,
+  position bigint not null,
+  settled boolean not null default false,
+  occurred_at timestamptz not null default clock_timestamp(),
+  primary key (transaction_id, epoch)
+);
+create index commit_marker_position on ${s}.commit_marker (position);
+create index commit_marker_order on ${s}.commit_marker using brin (position, occurred_at, (transaction_id::text::bigint)) with (autosummarize = on, pages_per_range = 16);
+comment on table ${s}.commit_marker is 'One position more for each transaction, drawn at its commit: only where tracked tables have deferrable constraints.';
+
+create unlogged table ${s}.sleeping_tail (
+  id uuid primary key,
+  until timestamptz not null
 );
 
 create table ${s}.gate ();

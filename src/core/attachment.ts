@@ -1,6 +1,7 @@
 import type { DataSource, DataSourceOptions } from "typeorm";
 import { EventLogError } from "./errors.js";
 import type { CheckedOptions } from "./options.js";
+import type { PgClientClass } from "./pg-client.js";
 import { quoteIdentifier } from "./sql.js";
 import { UncapturedWrites } from "./uncaptured-writes.js";
 
@@ -26,6 +27,8 @@ export interface Attachment {
   /** How long the activity log is kept at least, in days; null for ever. */
   readonly activityRetentionDays: number | null;
   readonly link: Link;
+  /** pg's Client, or the application's own, without what the library adds to it. */
+  readonly Client: PgClientClass;
 }
 
 /** A symbol of the global registry, so that it is found when frameworks copy the options, and across copies of this package. */
@@ -38,6 +41,12 @@ export function attach<T extends DataSourceOptions>(
 ): T {
   const attachment: Attachment = Object.freeze({ options, schema: quoteIdentifier(options.schema), ...rooms });
   return { ...dataSourceOptions, [key]: attachment };
+}
+
+/** The options without what withEventLog left on them, for a DataSource that records nothing. */
+export function detached<T extends DataSourceOptions>(dataSourceOptions: T): T {
+  const { [key]: _, ...rest } = dataSourceOptions as T & { [key]?: Attachment };
+  return rest as unknown as T;
 }
 
 export function isAttached(dataSourceOptions: object): boolean {

@@ -3,7 +3,7 @@ export interface PgClient {
   query(...parameters: readonly unknown[]): unknown;
   connect(): Promise<unknown>;
   end(): Promise<void>;
-  on(event: "error" | "notice", listener: (problem: Error) => void): unknown;
+  on(event: "error" | "notice" | "notification" | "end", listener: (problem: Error) => void): unknown;
 }
 
 /** Marks a statement as the library's own: it passes no gate and carries no context. */

@@ -154,11 +154,18 @@ export async function withOwnSession<T>(dataSource: DataSource, work: (session: 
   }
 }
 
-/** A connection of its own, to be ended by the caller. `settings` go on top of those of the DataSource. */
-export async function connect(dataSource: DataSource, settings: object = {}): Promise<PgClient> {
+/** A connection of its own, to be ended by the caller. `settings` go on top of those of the DataSource;
+ * `onWake` is called for a notification, and when the connection is lost. */
+export async function connect(
+  dataSource: DataSource,
+  settings: object = {},
+  onWake: () => void = () => undefined,
+): Promise<PgClient> {
   const { options } = driverOf(dataSource).master;
   const client = new options.Client({ ...options, ...settings });
-  client.on("error", () => undefined); // told by the statement that fails
+  client.on("error", onWake); // told by the statement that fails
+  client.on("end", onWake);
+  client.on("notification", onWake);
   await client.connect();
   return client;
 }

@@ -29,9 +29,23 @@ export async function grant(
   const readers = list(grantReadTo);
   if (readers !== "") {
     await session.run(`grant usage on schema ${schema} to ${readers};
-      grant select on ${schema}.event, ${schema}.activity, ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.gate to ${readers};
+      grant select on ${schema}.event, ${schema}.activity, ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.commit_marker, ${schema}.gate to ${readers};
+      grant select, insert, update, delete on ${schema}.sleeping_tail to ${readers};
+      grant execute on function ${forPoints(schema)} to ${readers};
       grant execute on function ${forStatus(schema)}, ${schema}.digits_as_text(jsonb, text[]), ${schema}.number_as_text(jsonb), ${schema}.record_key(jsonb, text[]) to ${readers}`);
   }
+}
+
+/** What points in time and tails ask of the database. */
+function forPoints(schema: string): string {
+  return [
+    "about_time(timestamptz)",
+    "around_time(bigint, timestamptz, timestamptz)",
+    "torn(bigint, smallint, xid8)",
+    "tail_positions(smallint, bigint, bigint, bigint, pg_snapshot, integer)",
+  ]
+    .map((name) => `${schema}.${name}`)
+    .join(", ");
 }
 
 /** What `status()` asks of the database. */

@@ -47,6 +47,7 @@ export async function install(dataSource: DataSource, options: InstallOptions = 
     if (done > 0 && (await isEqual(session, attachment, tables, fingerprint))) return { changed: false, ...report };
     const rest = await setUp(() => putLog(session, attachment, tables, options, fingerprint));
     for (const table of rest) await setUp(() => trackTable(session, attachment, table));
+    await setUp(() => session.run(`select ${attachment.schema}.put_commit_marker()`));
     return { changed: true, ...report };
   });
 }

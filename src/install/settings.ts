@@ -28,7 +28,7 @@ async function putEpoch(session: Session, schema: string): Promise<void> {
   const rows = await session.rows(sql`
     select i.epoch, d.adrelid::regclass as table
     from ${raw(schema)}.installation i
-    join pg_attrdef d on d.adrelid in (${`${schema}.event`}::regclass, ${`${schema}.bookmark`}::regclass)
+    join pg_attrdef d on d.adrelid in (${`${schema}.event`}::regclass, ${`${schema}.bookmark`}::regclass, ${`${schema}.commit_marker`}::regclass)
     join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum and a.attname = 'epoch'
     where pg_get_expr(d.adbin, d.adrelid) !~ ('^''?' || i.epoch || '\\M')`);
   for (const { epoch, table } of rows)

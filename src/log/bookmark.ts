@@ -2,8 +2,9 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
-import { positionOf, withPooledSession } from "../core/session.js";
+import { positionOf, type Session, withOwnSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
+import { lastPosition } from "./last-position.js";
 
 export interface Bookmark {
   readonly name: string;
@@ -22,17 +23,20 @@ export async function bookmark(dataSource: DataSource, name: string): Promise<Bo
       hint: 'Call it like `bookmark("before import")`.',
     });
   }
-  return withPooledSession(dataSource, async (session) => {
-    try {
-      // One statement, so one snapshot: the position is the last that the stored snapshot sees.
-      const row = await session.row(sql`
-        insert into ${raw(schema)}.bookmark (name, position, snapshot)
-        select ${name}, (select coalesce(max(position), 0) from ${raw(schema)}.event), pg_current_snapshot()
-        returning position`);
-      return { name, position: positionOf(row, "position") };
-    } catch (error) {
-      if (stateOf(error) !== "23505") throw error;
-      throw new EventLogError("BOOKMARK_EXISTS", `There is a bookmark "${name}" already.`, { cause: error });
-    }
-  });
+  return withOwnSession(dataSource, (session) => nameSnapshot(session, schema, name));
+}
+
+/** Names the snapshot that a session's next statement takes. */
+export async function nameSnapshot(session: Session, schema: string, name: string): Promise<Bookmark> {
+  try {
+    // One statement, so one snapshot: the position is the last that the stored snapshot sees.
+    const row = await session.row(sql`
+      insert into ${raw(schema)}.bookmark (name, position, snapshot)
+      select ${name}, coalesce(${lastPosition(schema)}, 0), pg_current_snapshot()
+      returning position`);
+    return { name, position: positionOf(row, "position") };
+  } catch (error) {
+    if (stateOf(error) !== "23505") throw error;
+    throw new EventLogError("BOOKMARK_EXISTS", `There is a bookmark "${name}" already.`, { cause: error });
+  }
 }

@@ -2,29 +2,28 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
 import { numberOf, positionOf, type Session } from "../core/session.js";
-import { raw, sql } from "../core/sql.js";
+import { raw, sql, type Statement } from "../core/sql.js";
+import { type Cut, inCut } from "./cut.js";
+import { lastPosition } from "./last-position.js";
+import { settled } from "./settled.js";
 
 /** A moment in the log: a time, a position (inclusive), or a bookmark. Text is ISO 8601 with an offset. */
 export type PointInTime = Date | string | bigint | { readonly bookmark: string };
-
-/**
- * What a point came down to: events up to `position`, except those of the transactions in `leftOut`, which also wrote
- * above it. So a transaction is in it whole or not at all, and no effect is in it without its cause.
- */
-export interface Cut {
-  readonly position: bigint;
-  /** Transaction ids, as text. */
-  readonly leftOut: readonly string[];
-}
-
-/** How long a point near now waits for the writers that were open when it was asked for. */
-const settleMs = 10_000;
 
 /** Everything that is committed. */
 export async function endOfLog(session: Session, dataSource: DataSource): Promise<Cut> {
   const { schema } = attachmentOf(dataSource);
   const row = await session.row(sql`select max(position) as position from ${raw(schema)}.event`);
-  return { position: positionOf(row, "position"), leftOut: [] };
+  return { position: positionOf(row, "position"), leftOut: [], epoch: 0 };
+}
+
+/** Everything that is committed now, as a cut that later snapshots read in the same way: what is open now stays left out. */
+export async function committedNow(session: Session, dataSource: DataSource): Promise<Cut> {
+  const { schema } = attachmentOf(dataSource);
+  const row = await session.row(sql`
+    select (select max(position) from ${raw(schema)}.event) as position, (select epoch from ${raw(schema)}.installation) as epoch,
+      pg_current_snapshot() as snapshot`);
+  return { position: positionOf(row, "position"), ...openIn(row?.snapshot ?? ""), epoch: numberOf(row, "epoch") };
 }
 
 /**
@@ -42,92 +41,94 @@ export async function resolvePoint(session: Session, dataSource: DataSource, poi
 
 async function atPosition(session: Session, dataSource: DataSource, position: bigint): Promise<Cut> {
   const { schema } = attachmentOf(dataSource);
-  const row = await session.row(sql`select min(position) as first, max(position) as last from ${raw(schema)}.event`);
+  const row = await session.row(sql`
+    select min(position) as first, ${lastPosition(schema)} as last,
+      (select occurred_at from ${raw(schema)}.event where position <= ${position} order by position desc limit 1) as time
+    from ${raw(schema)}.event`);
   if (row?.first == null) throw unknown("The log holds no event yet.");
   if (position < BigInt(row.first)) throw unknown(`Position ${position} is before the log's first, ${row.first}.`);
   if (position > positionOf(row, "last")) throw unknown(`Position ${position} is after the log's last, ${row.last}.`);
-  return wholeTransactions(session, schema, position);
+  await settled(session, dataSource, row.time ?? "infinity");
+  const cut = await session.row(sql`
+    select l.epoch, to_jsonb(${raw(schema)}.torn(${position}, l.epoch, l.transaction_id)) as "leftOut"
+    from (select * from ${raw(schema)}.event where position <= ${position} order by position desc limit 1) l`);
+  return { position, leftOut: listOf(cut?.leftOut), epoch: numberOf(cut, "epoch") };
 }
 
 async function atTime(session: Session, dataSource: DataSource, time: Date): Promise<Cut> {
   const { schema, options } = attachmentOf(dataSource);
   const milliseconds = time.getTime();
   if (Number.isNaN(milliseconds)) throw unknown("The Date is invalid.");
-  await settled(session);
-  const end = sql`to_timestamp(${milliseconds}::double precision / 1000) + interval '1 millisecond'`;
+  const skew = sql`make_interval(secs => ${options.clockSkewSeconds}::double precision)`;
   const row = await session.row(sql`
-    select (select max(position) from ${raw(schema)}.event where occurred_at < ${end}) as position,
-      clock_timestamp() + make_interval(secs => ${options.clockSkewSeconds}::double precision) < to_timestamp(${milliseconds}::double precision / 1000) as future`);
+    select t.end, t.end > clock_timestamp() + ${skew} + interval '1 millisecond' as future
+    from (select to_timestamp(${milliseconds}::double precision / 1000) + interval '1 millisecond' as end) t`);
   if (row?.future === "t") throw unknown(`${time.toISOString()} is in the future.`);
-  if (row?.position == null) throw unknown(`${time.toISOString()} is before the log began.`);
-  const position = BigInt(row.position);
-  const later = await session.rows(sql`
-    select position from ${raw(schema)}.event
-    where position <= ${position} and occurred_at > ${end} + make_interval(secs => ${options.clockSkewSeconds}::double precision)
-    order by position limit 20`);
-  if (later.length > 0) {
-    const positions = later.map((event) => positionOf(event, "position"));
+  const end = sql`${row?.end}::timestamptz`;
+  await settled(session, dataSource, row?.end ?? "");
+  const cut = await session.row(sql`
+    select a.last as position, to_jsonb(a.later) as later, l.epoch, to_jsonb(${raw(schema)}.torn(a.last, l.epoch, l.transaction_id)) as "leftOut"
+    from ${raw(schema)}.around_time(coalesce(${raw(schema)}.about_time(${end}), 0), ${end}, ${end} + ${skew}) a
+    cross join lateral (select * from ${raw(schema)}.event where position <= a.last order by position desc limit 1) l`);
+  if (cut === undefined) throw unknown(`${time.toISOString()} is before the log began.`);
+  const positions = listOf(cut.later).map(BigInt);
+  if (positions.length > 0) {
     throw new EventLogError(
       "POINT_IN_TIME_AMBIGUOUS",
       `The database's clock went back around ${time.toISOString()}: events at positions ${positions.join(", ")} are stamped later than events behind them.`,
-      {
-        details: { positions },
-      },
+      { details: { positions } },
     );
   }
-  return wholeTransactions(session, schema, position);
+  const position = positionOf(cut, "position");
+  const leftOut = new Set([...listOf(cut.leftOut), ...(await committedAfter(session, schema, position, end))]);
+  return { position, leftOut: [...leftOut], epoch: numberOf(cut, "epoch") };
+}
+
+/**
+ * Where the server keeps commit times, they cut exactly: transactions that committed later are left out, also those whose
+ * last event came before. Reads each transaction up to the position once.
+ */
+async function committedAfter(session: Session, schema: string, position: bigint, end: Statement): Promise<string[]> {
+  const row = await session.row(sql`select current_setting('track_commit_timestamp') as kept`);
+  if (row?.kept !== "on") return [];
+  // An xid has 32 bits: for older transactions the server knows no commit time, and they committed long ago.
+  const rows = await session.rows(sql`
+    select transaction_id as id from (
+      select distinct transaction_id from ${raw(schema)}.event
+      where position <= ${position} and epoch = (select epoch from ${raw(schema)}.installation)
+      and transaction_id::text::bigint > pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 2000000000
+    ) t where pg_xact_commit_timestamp(transaction_id::xid) >= ${end}`);
+  return rows.map(({ id }) => id ?? "");
 }
 
 async function atBookmark(session: Session, dataSource: DataSource, name: string): Promise<Cut> {
   const { schema } = attachmentOf(dataSource);
   const row = await session.row(sql`
-    select b.position, (select coalesce(jsonb_agg(x::text), '[]') from pg_snapshot_xip(b.snapshot) x) as "leftOut"
-    from ${raw(schema)}.bookmark b where b.name = ${name}`);
+    select b.position, b.epoch, b.snapshot from ${raw(schema)}.bookmark b where b.name = ${name}`);
   if (row === undefined) throw unknown(`There is no bookmark "${name}".`);
-  return { position: positionOf(row, "position"), leftOut: JSON.parse(row.leftOut ?? "[]") as string[] };
+  return { position: positionOf(row, "position"), ...openIn(row.snapshot ?? ""), epoch: numberOf(row, "epoch") };
 }
 
-/** A transaction that wrote on both sides of the position is left out, whole. */
-async function wholeTransactions(session: Session, schema: string, position: bigint): Promise<Cut> {
-  const rows = await session.rows(sql`
-    select distinct later.transaction_id as id
-    from ${raw(schema)}.event later
-    where later.position > ${position}
-    and exists (
-      select from ${raw(schema)}.event earlier
-      where earlier.position <= ${position} and earlier.transaction_id = later.transaction_id and earlier.epoch = later.epoch
-    )`);
-  return { position, leftOut: rows.map(({ id }) => id ?? "") };
+/**
+ * The transactions that were open in a snapshot, "xmin:xmax:xip,xip": those listed, and every one from xmax on, which is one past
+ * the last that had ended, so some of them had begun and drawn positions.
+ */
+function openIn(snapshot: string): Pick<Cut, "leftOut" | "before"> {
+  const [, before = "0", open = ""] = snapshot.split(":");
+  return { leftOut: open === "" ? [] : open.split(","), before };
 }
 
 /** The position up to which a cut really goes: its last event that is not left out. */
 export async function effectivePosition(session: Session, schema: string, cut: Cut): Promise<bigint> {
-  if (cut.leftOut.length === 0) return cut.position;
-  const row = await session.row(sql`
-    select max(position) as position from ${raw(schema)}.event
-    where position <= ${cut.position} and transaction_id <> all (${cut.leftOut}::xid8[])`);
+  if (cut.leftOut.length === 0 && cut.before === undefined) return cut.position;
+  const row = await session.row(
+    sql`select max(e.position) as position from ${raw(schema)}.event e where ${inCut(cut)}`,
+  );
   return positionOf(row, "position");
 }
 
-/** Waits until every transaction that is open now has ended: one of them may still commit an event stamped before the point. */
-async function settled(session: Session): Promise<void> {
-  const open = await session.row(
-    sql`select coalesce(jsonb_agg(x::text), '[]') as ids from pg_snapshot_xip(pg_current_snapshot()) x`,
-  );
-  const ids = JSON.parse(open?.ids ?? "[]") as string[];
-  const deadline = Date.now() + settleMs;
-  while (ids.length > 0) {
-    const left = await session.row(
-      sql`select count(*) as open from unnest(${ids}::xid8[]) x where not pg_visible_in_snapshot(x, pg_current_snapshot())`,
-    );
-    if (numberOf(left, "open") === 0) return;
-    if (Date.now() > deadline) {
-      throw unknown(
-        "Transactions that were open before this point have not ended, so what belongs to it is not settled yet.",
-      );
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+function listOf(json: string | null | undefined): string[] {
+  return (JSON.parse(json ?? "[]") as (string | number)[]).map(String);
 }
 
 const iso = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})$/;

@@ -4,6 +4,7 @@ import { EventLogError } from "../core/errors.js";
 import { type Session, withPooledSession } from "../core/session.js";
 import { join, raw, sql, type Statement } from "../core/sql.js";
 import { type Action, actions } from "../core/tracked.js";
+import { afterCut, inCut } from "./cut.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "./event.js";
 import { type PointInTime, resolvePoint } from "./point-in-time.js";
 import { recordKeys, type RecordId } from "./record-id.js";
@@ -121,11 +122,11 @@ async function conditionsOf(session: Session, dataSource: DataSource, filter: Ev
   if (after !== undefined) conditions.push(sql`e.position > ${after}`);
   if (from !== undefined) {
     const cut = await resolvePoint(session, dataSource, from);
-    conditions.push(sql`(e.position > ${cut.position} or e.transaction_id = any (${cut.leftOut}::xid8[]))`);
+    conditions.push(afterCut(cut));
   }
   if (to !== undefined) {
     const cut = await resolvePoint(session, dataSource, to);
-    conditions.push(sql`e.position <= ${cut.position} and e.transaction_id <> all (${cut.leftOut}::xid8[])`);
+    conditions.push(inCut(cut));
   }
   return conditions;
 }

@@ -6,6 +6,8 @@ import { raw, sql } from "../core/sql.js";
 import type { UncapturedWrite } from "../core/uncaptured-writes.js";
 import { captureFindings } from "./capture-findings.js";
 import { type Finding, refuse } from "./finding.js";
+import { adviceOn } from "./advice.js";
+import { lastPosition } from "./last-position.js";
 import { trackedTables } from "./tracked-tables.js";
 
 export interface Status {
@@ -22,6 +24,8 @@ export interface Status {
   /** Under subscriber capture: what this process's DataSource wrote, or was refused, without it being recorded. */
   readonly uncaptured: readonly UncapturedWrite[];
   readonly findings: readonly Finding[];
+  /** What would make the log more exact, in sentences; nothing is wrong without it. */
+  readonly advice: readonly string[];
 }
 
 /** What is installed, what is missing or stale. */
@@ -32,7 +36,7 @@ export async function status(dataSource: DataSource): Promise<Status> {
     const findings = await everyFindingOf(session, dataSource);
     const installed = !findings.some(({ code }) => code === "NOT_INSTALLED");
     const found = installed
-      ? await session.row(sql`select (select step from ${raw(schema)}.installation) as step, (select max(position) from ${raw(schema)}.event) as position,
+      ? await session.row(sql`select (select step from ${raw(schema)}.installation) as step, ${lastPosition(schema)} as position,
           (select greatest(reltuples, 0)::bigint from pg_class where oid = ${`${schema}.event`}::regclass) as events`)
       : undefined;
     return {
@@ -45,6 +49,7 @@ export async function status(dataSource: DataSource): Promise<Status> {
       estimatedEvents: numberOf(found, "events"),
       uncaptured: link.uncaptured.list(),
       findings,
+      advice: installed ? await adviceOn(session, schema) : [],
     };
   });
 }

@@ -1,0 +1,267 @@
+import type { DataSource, EntityManager } from "typeorm";
+import { attachmentOf } from "../src/core/attachment.js";
+import { stateOf } from "../src/core/database-errors.js";
+import { EventLogError } from "../src/core/errors.js";
+import { type Session, withOwnSession } from "../src/core/session.js";
+import { quoteIdentifier, quoteLiteral, sql } from "../src/core/sql.js";
+import type { Cut } from "../src/log/cut.js";
+import { refuseBeforeBaseline } from "../src/log/known-since.js";
+import { committedNow, effectivePosition, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import { skippedIn, type FoldSource, ImpossibleCourse } from "./fold.js";
+import { foldTables } from "./fold-table.js";
+import type { ReplayReport } from "./replay-report.js";
+import { makePlan } from "./plan.js";
+import { type Progress, Steps } from "./progress.js";
+import { openShadow } from "./shadow-data-source.js";
+import { createSchema, dropSchema } from "./shadow-schema.js";
+import {
+  addForeignKeys,
+  createTable,
+  fillTable,
+  indexTable,
+  makeReadOnly,
+  type ShadowTable,
+  shadowTables,
+} from "./shadow-tables.js";
+import { stageOldVersions, stagingSteps } from "./stage.js";
+
+export interface ShadowOptions {
+  /** The Postgres schema that the tables are made in. (Default: "chronicle_shadow") */
+  readonly schema?: string | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Stops between two statements and leaves nothing. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The tables as they were, beside the live ones. */
+export interface Shadow {
+  readonly schema: string;
+  /** Ordinary repositories on it read the shadow; it refuses writes. Entities that are not replayed are not there. */
+  readonly manager: EntityManager;
+  readonly report: ReplayReport;
+  /** Closes the manager's connections and drops the schema. */
+  drop(): Promise<void>;
+}
+
+/** Tables that are folded at a time, each on a connection of its own. */
+const workers = 4;
+const forFolds = "set local work_mem = '128MB'; set local maintenance_work_mem = '256MB'; set local jit = off";
+
+/**
+ * The tables as the log says they were at a point in time, or are now, in another schema, while the application goes on writing:
+ * no lock is taken on its tables. All is read in one snapshot, tables in parallel, indexes and constraints built at the end. A
+ * schema that an earlier shadow left is replaced; one that is not ours is refused. After an error or an abort nothing is left.
+ * Throws NOT_OWNER, OPTIONS_INVALID, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS, REPLAY_VERSION_UNHANDLED,
+ * REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS, REPLAY_ABORTED, REPLAY_INVALID_ROWS.
+ */
+export async function shadow(
+  dataSource: DataSource,
+  point?: PointInTime,
+  options: ShadowOptions = {},
+): Promise<Shadow> {
+  const schema = checked(options);
+  const steps = new Steps(options.onProgress, options.signal);
+  const started = performance.now();
+  return withOwnSession(dataSource, (keeper) =>
+    // The keeper's transaction holds the lock and the snapshot, and does nothing else.
+    keeper.transaction(async () => {
+      await keeper.run("set local idle_in_transaction_session_timeout = 0");
+      await lock(keeper, schema);
+      return withOwnSession(dataSource, async (session) => {
+        try {
+          const tables = shadowTables(await foldTables(session, dataSource), schema);
+          const built = await steps.stoppable(dataSource, session, () =>
+            build(session, keeper, dataSource, { schema, tables, point, steps }),
+          );
+          const nameOf = namesOf(tables);
+          const opened = await openShadow(dataSource, schema, nameOf);
+          return {
+            schema,
+            manager: opened.manager,
+            report: { ...built, durationMs: Math.round(performance.now() - started) },
+            drop: () => drop(dataSource, opened, schema),
+          };
+        } catch (error) {
+          // On another connection: a statement of this one may be cancelled still.
+          await withOwnSession(dataSource, (other) => dropSchema(other, schema)).catch(() => undefined); // the next one replaces it
+          throw named(error);
+        }
+      });
+    }),
+  );
+}
+
+interface Building {
+  readonly schema: string;
+  readonly tables: readonly ShadowTable[];
+  readonly point: PointInTime | undefined;
+  readonly steps: Steps;
+}
+
+async function build(
+  session: Session,
+  keeper: Session,
+  dataSource: DataSource,
+  { schema, tables, point, steps }: Building,
+): Promise<Omit<ReplayReport, "durationMs">> {
+  const log = attachmentOf(dataSource).schema;
+  const cut: Cut = await (point === undefined
+    ? committedNow(session, dataSource)
+    : resolvePoint(session, dataSource, point));
+  if (point !== undefined) await refuseBeforeBaseline(session, dataSource, cut, tables);
+
+  const staged = `${quoteIdentifier(schema)}."chronicle staged"`;
+  const { plan, staging } = await session.transaction(async () => {
+    await session.run(forFolds);
+    const made = await makePlan(session, dataSource, cut);
+    await createSchema(session, schema);
+    for (const table of tables) await createTable(session, table);
+    steps.plan(tables.length * 2 + 1 + stagingSteps(made));
+    const step = () => steps.next("old versions");
+    return {
+      plan: made,
+      staging: await stageOldVersions(session, dataSource, { plan: made, cut, tables, staged, lasts: "shared", step }),
+    };
+  });
+  // Taken now, so that it sees what was staged; the cut is the same in every snapshot from here on.
+  const snapshot = (await keeper.row(sql`select pg_export_snapshot() as id`))?.id ?? "";
+  const source: FoldSource = { schema: log, cut, plan, staged };
+  let inserted = 0;
+  let skipped = 0;
+  const size = (table: ShadowTable) =>
+    plan.kinds.reduce((sum, { entity, events }) => (entity === table.entity ? sum + events : sum), 0);
+  await inParallel(
+    dataSource,
+    tables.toSorted((a, b) => size(b) - size(a)),
+    (worker, table) =>
+      steps.stoppable(dataSource, worker, async () => {
+        steps.stopIfAborted();
+        const inSnapshot = <T>(work: () => Promise<T>) =>
+          worker.snapshot(async () => {
+            await worker.run(`set transaction snapshot ${quoteLiteral(snapshot)}; ${forFolds}`);
+            return work();
+          });
+        try {
+          const rows = await inSnapshot(() => fillTable(worker, source, table));
+          inserted += rows;
+        } catch (error) {
+          if (error instanceof ImpossibleCourse) throw await error.explained(worker, source);
+          throw error;
+        }
+        if (staging.overridden > 0) {
+          const events = await inSnapshot(() => skippedIn(worker, source, table));
+          skipped += events;
+        }
+        steps.next(`fold ${table.entity}`);
+        await worker.transaction(async () => {
+          await worker.run(forFolds);
+          await indexTable(worker, table);
+        });
+        steps.next(`index ${table.entity}`);
+      }),
+  );
+  await session.transaction(async () => {
+    await session.run(`${forFolds}; drop table if exists ${staged}`);
+    await addForeignKeys(session, tables);
+    await makeReadOnly(session, log, tables);
+  });
+  steps.next("constraints");
+  return {
+    effectivePosition: await effectivePosition(session, log, cut),
+    events: plan.kinds.reduce((sum, { events }) => sum + events, 0),
+    upcast: staging.upcast,
+    overridden: staging.overridden,
+    skipped,
+    rows: { inserted, updated: 0, deleted: 0, kept: 0 },
+    recorded: 0,
+    drift: 0,
+    auditOnly: [...new Set(plan.kinds.filter(({ handler }) => handler === "audit only").map(({ entity }) => entity))],
+    plan: plan.kinds,
+  };
+}
+
+/** Works through a list on a few connections; when one fails the others end what they are at, and the first error is thrown. */
+async function inParallel<T>(
+  dataSource: DataSource,
+  list: readonly T[],
+  work: (session: Session, item: T) => Promise<void>,
+): Promise<void> {
+  const waiting = [...list];
+  const errors: unknown[] = [];
+  const run = (session: Session) =>
+    (async () => {
+      for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(session, item);
+    })();
+  await Promise.all(
+    Array.from({ length: Math.min(workers, list.length) }, async () => {
+      try {
+        await withOwnSession(dataSource, run);
+      } catch (error) {
+        waiting.length = 0;
+        errors.push(error);
+      }
+    }),
+  );
+  if (errors.length > 0) throw errors[0] as Error;
+}
+
+async function lock(session: Session, schema: string): Promise<void> {
+  const row = await session.row(
+    sql`select pg_try_advisory_xact_lock(hashtextextended(current_database() || '.' || ${schema} || '.shadow', 0)) as locked`,
+  );
+  if (row?.locked !== "t")
+    throw new EventLogError("REPLAY_IN_PROGRESS", `Another shadow is being made in the schema ${schema}.`);
+}
+
+async function drop(dataSource: DataSource, opened: DataSource, schema: string): Promise<void> {
+  if (opened.isInitialized) await opened.destroy();
+  await withOwnSession(dataSource, (session) => dropSchema(session, schema));
+}
+
+function namesOf(tables: readonly ShadowTable[]): (schema: string, tableName: string) => string {
+  const names = new Map(tables.map(({ sqlName, shadowName }) => [sqlName, shadowName]));
+  return (schema, tableName) =>
+    names.get(`${quoteIdentifier(schema)}.${quoteIdentifier(tableName)}`) ?? `${schema}__${tableName}__is_not_replayed`;
+}
+
+function named(error: unknown): unknown {
+  const state = stateOf(error) ?? "";
+  if (error instanceof EventLogError) return error;
+  if (state === "42501") {
+    return new EventLogError("NOT_OWNER", "This role may not make a schema, or not read the log.", { cause: error });
+  }
+  if (!state.startsWith("23")) return error;
+  const { table, constraint } = error as { table?: string; constraint?: string };
+  return new EventLogError(
+    "REPLAY_INVALID_ROWS",
+    `The rebuilt rows break the constraint ${constraint ?? ""} of ${table ?? "a table"} (SQLSTATE ${state}).`,
+    { details: { table, constraint, state } },
+  );
+}
+
+const optionKeys = ["schema", "onProgress", "signal"];
+
+function checked(options: ShadowOptions): string {
+  const { schema = "chronicle_shadow" } = options;
+  const wrong = Object.keys(options).find((key) => !optionKeys.includes(key));
+  if (wrong !== undefined) {
+    throw new EventLogError("OPTIONS_INVALID", `shadow: unknown option ${wrong}.`, {
+      hint: `It takes ${optionKeys.join(", ")}.`,
+    });
+  }
+  if (
+    typeof schema !== "string" ||
+    !/^[^\0.]+$/.test(schema) ||
+    Buffer.byteLength(schema) > 63 ||
+    schema.startsWith("pg_")
+  ) {
+    throw new EventLogError(
+      "OPTIONS_INVALID",
+      `shadow: expected schema to be a schema's name, got: ${JSON.stringify(schema)}.`,
+      {
+        hint: 'Name one of at most 63 bytes, without a dot, that does not begin with "pg_".',
+      },
+    );
+  }
+  return schema;
+}

@@ -1,0 +1,37 @@
+import type { DataSource } from "typeorm";
+import { attachmentOf } from "../core/attachment.js";
+import { EventLogError } from "../core/errors.js";
+import type { Session } from "../core/session.js";
+import { raw, sql } from "../core/sql.js";
+import { afterCut, type Cut } from "./cut.js";
+import type { TrackedTable } from "./tracked-tables.js";
+
+/**
+ * What was there before a baseline the log does not know: rows of these tables, or of these records alone.
+ * Throws POINT_IN_TIME_UNKNOWN where a baseline came after the point in time, with the position of the last.
+ */
+export async function refuseBeforeBaseline(
+  session: Session,
+  dataSource: DataSource,
+  cut: Cut,
+  tables: readonly Pick<TrackedTable, "tableName">[],
+  keys?: readonly string[],
+): Promise<void> {
+  const { schema } = attachmentOf(dataSource);
+  const ofRecords = keys === undefined ? sql`` : sql`and e.record_key = any (${keys})`;
+  const row = await session.row(sql`
+    select e.entity, max(e.position) as position
+    from unnest(${tables.map(({ tableName }) => tableName)}::text[]) t (name)
+    join ${raw(schema)}.event e on e.table_name = any (${raw(schema)}.table_names(t.name))
+    where e.action_name = 'baseline' and ${afterCut(cut)} ${ofRecords}
+    group by e.entity order by 2 desc limit 1`);
+  if (row === undefined) return;
+  throw new EventLogError(
+    "POINT_IN_TIME_UNKNOWN",
+    `The point is before the baseline of ${row.entity}: the log does not know all of it before position ${row.position}.`,
+    {
+      hint: `Ask for position ${row.position}n or later.`,
+      details: { entity: row.entity, position: BigInt(row.position ?? 0) },
+    },
+  );
+}

@@ -1,0 +1,7 @@
+import { raw, sql, type Statement } from "../core/sql.js";
+
+/** SQL for the last position of the log: of an event, or of a commit where commits are marked. Null in an empty log. */
+export function lastPosition(schema: string): Statement {
+  const s = raw(schema);
+  return sql`(select greatest((select max(position) from ${s}.event), (select max(position) from ${s}.commit_marker)))`;
+}
