@@ -144,12 +144,13 @@ class LiveReplay {
     const then = ahead.point ?? now;
     const found = await compare(this.session, scope, now);
     if ((options.unknownRows ?? "refuse") === "refuse") refuseUnknownRows(found);
-    const planned = ahead.point === undefined ? found : await compare(this.session, scope, then);
+    const isEnd = ahead.point === undefined;
+    const planned = isEnd || !options.dryRun ? found : await compare(this.session, scope, then);
     const targets = scope.tables.map((table, index) => ({
       table,
       wanted: then.of(table),
       mayDelete: [scope.covers(table), ...(options.unknownRows === "keep" ? [isKnown(table, now)] : [])].join(" and "),
-      mayUpdate: (planned[index]?.different ?? 0) > 0,
+      mayUpdate: !isEnd || (found[index]?.different ?? 0) > 0,
     }));
     const rows = options.dryRun
       ? undefined

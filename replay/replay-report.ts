@@ -65,7 +65,7 @@ interface Outcome {
   readonly rows: AppliedRows | undefined;
   /** How live differed from the log's end. */
   readonly found: readonly TableDifference[];
-  /** How it differed from what it was to be. */
+  /** How it differed from what it was to be; of use to a dry run alone. */
   readonly planned: readonly TableDifference[];
   readonly recorded: number;
   readonly keepsUnknown: boolean;
