@@ -8,7 +8,7 @@ import { track } from "../../src/index.js";
 import { application } from "../replay/application.js";
 import { dictionary, preparation, refused } from "./dictionary.js";
 
-interface Specimen extends Record<string, unknown> {
+interface Specimen extends Record<string, string | number | null> {
   id: number;
 }
 
@@ -163,7 +163,7 @@ describe("values", () => {
       const column = columnOf(type);
       await repository().insert({ id: ++id, [column]: values[0] });
       for (const value of [...values.slice(1), null]) {
-        await repository().update({ id }, { [column]: value } as object);
+        await repository().update({ id }, { [column]: value });
         updates++;
       }
     }
