@@ -12,6 +12,8 @@ export interface ApplicationOptions {
   readonly dataSource?: Partial<PostgresOptions> | undefined;
   /** Runs in the empty database, before TypeORM makes the tables. */
   readonly prepare?: ((database: TestDatabase) => Promise<unknown>) | undefined;
+  /** The server to use. (Default: that of DATABASE_URL) */
+  readonly server?: string | undefined;
   /** false leaves the log out. (Default: installed) */
   readonly install?: InstallOptions | false | undefined;
 }
@@ -28,9 +30,9 @@ export class TrackedApplication {
   /** Makes the database, the tables of the entities, and the log. */
   static async start(
     entities: NonNullable<DataSourceOptions["entities"]>,
-    { log, dataSource: more, prepare, install }: ApplicationOptions = {},
+    { log, dataSource: more, prepare, server, install }: ApplicationOptions = {},
   ): Promise<TrackedApplication> {
-    const database = await createDatabase();
+    const database = await createDatabase({ server });
     await prepare?.(database);
     const dataSource = newDataSource(database.url, entities, { synchronize: true, ...more }, log);
     const outside = new pg.Client({ connectionString: database.url });

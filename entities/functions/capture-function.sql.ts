@@ -67,5 +67,7 @@ end $function$,
     at_row_level.declared, at_row_level.first, at_row_level.written,
     case when exists (select from pg_trigger g where g.tgrelid = t.table_oid and g.tgdeferrable and not g.tgisinternal)
       then $remember$perform set_config('chronicle.statement', coalesce(sent, ''), true);$remember$ end));
+  -- Whoever may execute it could put it on a table of their own and so write events of this one.
+  execute format('revoke all on function ${s}.%I() from public', 'capture_' || tracked_id);
 end $make$;
 `;

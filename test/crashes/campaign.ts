@@ -38,6 +38,7 @@ const progressWithinMs = 60_000;
 export class Campaign {
   readonly ledger = new Ledger();
   #writer: ChildProcess | undefined;
+  #spare: ChildProcess | undefined;
   #writers = 0;
   #ended: { code: number | null; signal: string | null } | undefined;
   #lastDone = "";
@@ -105,6 +106,7 @@ export class Campaign {
 
   async stop(): Promise<void> {
     await this.#stopWriter();
+    this.#spare?.kill("SIGKILL");
     await this.proxy.stop();
     await this.cluster.stop();
   }
@@ -172,13 +174,19 @@ export class Campaign {
     }
   }
 
+  /** Sends in the writer that waits, and lets another one get ready: starting one takes longer than anything else here. */
   async #startWriter(): Promise<void> {
+    this.#writer = this.#spare ?? (await this.#newWriter());
+    this.#ended = undefined;
+    this.#writer.send("go");
+    this.#spare = await this.#newWriter();
+  }
+
+  async #newWriter(): Promise<ChildProcess> {
     const name = `w${++this.#writers}`;
     const writer = fork(new URL("writer.js", import.meta.url), [this.proxy.url, name, "4"], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
-    this.#writer = writer;
-    this.#ended = undefined;
     writer.on("message", (told: Told) => {
       this.ledger.note(told);
       if ("done" in told) this.#lastDone = told.done;
@@ -188,6 +196,7 @@ export class Campaign {
       if (this.#writer === writer) this.#ended = { code, signal };
     });
     await once(writer, "spawn");
+    return writer;
   }
 
   async #killWriter(): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * The application under load, as a process of its own: `node writer.js <url> <name> <loops>`. It tells over IPC what its
  * transactions came to: begun; then done (acknowledged), failed (an error before COMMIT was sent, or the database's refusal
- * of it), or unknown (COMMIT was sent and no answer came). It stops when it is told to.
+ * of it), or unknown (COMMIT was sent and no answer came). It starts with "go" and stops with "stop".
  */
 import "reflect-metadata";
 import type { QueryRunner } from "typeorm";
@@ -17,8 +17,15 @@ export type Told =
 
 const [url = "", name = "", loops = "4"] = process.argv.slice(2);
 let stopping = false;
+const told = started();
 
 const tell = (told: Told) => void process.send?.(told);
+
+function started(): { readonly go: Promise<void>; start(): void } {
+  let start = (): void => undefined;
+  const go = new Promise<void>((resolve) => (start = resolve));
+  return { go, start };
+}
 
 async function main(): Promise<void> {
   const dataSource = newDataSource(url, [Account, Entry], {
@@ -27,6 +34,7 @@ async function main(): Promise<void> {
     logging: false,
   });
   await dataSource.initialize();
+  await told.go;
   const write = async (loop: number) => {
     for (let serial = 0; !stopping; serial++) {
       const runner = dataSource.createQueryRunner();
@@ -82,6 +90,9 @@ function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-process.on("message", () => (stopping = true));
+process.on("message", (message) => {
+  if (message === "go") told.start();
+  else stopping = true;
+});
 process.on("disconnect", () => process.exit(0));
 void main();

@@ -7,6 +7,7 @@ import type { World } from "./world.js";
 export async function expectAllHolds(world: World, works: readonly Work[]): Promise<void> {
   await expectChains(world, "after the history");
   await expectMarks(world, works);
+  await expectSoftRemovesNamed(world);
   const rows = await world.rows();
   const end = await world.position();
   await world.lose();
@@ -78,6 +79,16 @@ begin
     if what is not null then return next; end if;
   end loop;
 end $$`;
+
+/** An update of the date that a person was deleted on is named after what it does; no other is. */
+async function expectSoftRemovesNamed(world: World): Promise<void> {
+  const wrong = await world.sql(
+    `select position, action_name from chronicle.event where entity = 'Person' and action_name is distinct from 'rewind' and action_name is distinct from case
+       when action = 'update' and data ? 'deletedAt' and previous -> 'deletedAt' = 'null' then 'soft-remove'
+       when action = 'update' and data -> 'deletedAt' = 'null' then 'recover' end limit 5`,
+  );
+  expect(wrong, "soft-removes and recoveries by name").to.deep.equal([]);
+}
 
 /** No event of work that was taken back, and on every other the context that it was made in. */
 async function expectMarks(world: World, works: readonly Work[]): Promise<void> {
