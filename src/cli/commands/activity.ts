@@ -192,7 +192,8 @@ function check(group: Command, action: Action): void {
     );
 }
 
-function settingsText({ findings: _, thresholds, ...settings }: ActivityCheck): string {
+function settingsText({ findings, thresholds, ...rest }: ActivityCheck): string {
+  const settings = { ...rest, findings: findings.length };
   const value = (given: unknown) => {
     if (given === null) return "-";
     if (given instanceof Date) return given.toISOString();
