@@ -9,7 +9,16 @@ import type { Stage } from "./stage.js";
 const passwords: Readonly<Record<string, string>> = { ada: "countess" };
 /** As many failures of one account in five minutes close it for a while. */
 const mostFailures = 5;
-const attackersPasswords = ["123456", "password", "qwerty", "letmein", "countess1", "ada", "lovelace", "analytical"];
+const attackersPasswords = [
+  "123456",
+  "passw0rd",
+  "qwerty",
+  "letmein",
+  "countess1",
+  "ada1815",
+  "lovelace",
+  "analytical",
+];
 
 class Refused extends Error {}
 
@@ -72,9 +81,7 @@ export async function signIn({ dataSource, log, report, expect }: Stage): Promis
     activity.record("audit.export", { outcome: "success", actor: ada.actor });
     const { entries } = await activity.export(file);
     const text = await readFile(file, "utf8");
-    const leaks = ["countess", ...attackersPasswords].filter(
-      (password) => text.includes(`"${password}"`) && password !== "ada",
-    ).length;
+    const leaks = ["countess", ...attackersPasswords].filter((password) => text.includes(password)).length;
     expect(leaks === 0, `${leaks} passwords can be read in the export.`);
     const summary = await activity.summary({ hours: 1 });
     expect(summary.total === entries, `The summary counts ${summary.total} entries, the export has ${entries}.`);

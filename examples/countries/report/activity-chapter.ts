@@ -4,6 +4,7 @@ import { table } from "./table.js";
 import { change, count, counted, deed, record, value } from "./words.js";
 
 const right = styleText("green", "✓");
+const wrong = styleText("red", "✗");
 
 export function signedIn({ session, attack, alerts, summary, exported }: Facts["signedIn"]): string {
   const { entry, events } = session;
@@ -17,6 +18,6 @@ export function signedIn({ session, attack, alerts, summary, exported }: Facts["
       return `  ${styleText("red", "alert")} ${what}, ${value(details.by)} ${value(details.value)}`;
     }),
     table(["outcome", "entries"], rows, { right: ["entries"] }),
-    `  ${right} ${counted(exported.entries, "entry", "entries")} exported to ${exported.file}, no password in any of them`,
+    `  ${exported.leaks === 0 ? right : wrong} ${counted(exported.entries, "entry", "entries")} exported to ${exported.file}, with ${counted(exported.leaks, "password")} in them`,
   ].join("\n");
 }
