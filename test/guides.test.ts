@@ -63,6 +63,32 @@ describe("the guides", function () {
     }
   });
 
+  it("record sign-ins, raise an alert and let the auditor read, as the guide of the activity log shows", async () => {
+    const project = await projectOf("activity.md", { "main.ts": signingIn });
+    try {
+      const { stdout } = await project.run("main.js", { DATABASE_URL: database.url });
+      expect(stdout.trim().split("\n")).to.deep.equal([
+        "200",
+        "401",
+        "401",
+        "401",
+        "401",
+        "alert failed_sign_ins_by_subject: 5 by ada@example.org",
+        "401",
+        "429",
+        "401 by Nest",
+        "201 by Nest",
+        '{"ok":true,"error":null}',
+        "403",
+        "200",
+        "sign_in denied ada@example.org 127.0.0.1",
+        "denied: 2",
+      ]);
+    } finally {
+      await project.remove();
+    }
+  });
+
   it("show command lines that run, as the guide of the command line shows", async () => {
     const project = await projectOf("command-line.md");
     const roles = ["app", "auditor"];
@@ -148,4 +174,53 @@ server.closeAllConnections();
 await fastifyApp.close();
 await nest.close();
 await dataSource.destroy();
+`;
+
+const signingIn = `
+import { NestFactory } from "@nestjs/core";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { eventLog } from "typeorm-chronicle";
+import { audit } from "./audit.js";
+import { tell } from "./browser.js";
+import { Account, activity, dataSource } from "./data-source.js";
+import { app } from "./express.js";
+import { Application } from "./nest.js";
+import { hashOf } from "./sign-in.js";
+
+await dataSource.initialize();
+await eventLog(dataSource).install();
+await dataSource.getRepository(Account).insert({ email: "ada@example.org", passwordHash: hashOf("right") });
+
+const server = app.listen(0, "127.0.0.1");
+await once(server, "listening");
+const base = "http://127.0.0.1:" + (server.address() as AddressInfo).port;
+async function open(url: string, path: string, email: string, password: string): Promise<number> {
+  const headers = { "content-type": "application/json" };
+  return (await fetch(url + path, { method: "POST", headers, body: JSON.stringify({ email, password }) })).status;
+}
+const settled = () => new Promise((resolve) => setTimeout(resolve, 500));
+
+console.log(await open(base, "/session", "ada@example.org", "right"));
+for (let attempt = 0; attempt < 4; attempt++) console.log(await open(base, "/session", "ada@example.org", "wrong"));
+const last = await open(base, "/session", "ada@example.org", "wrong");
+await activity.flush();
+await settled();
+console.log(last);
+console.log(await open(base, "/session", "ada@example.org", "right"));
+
+const nest = await NestFactory.create(Application, { logger: false });
+await nest.listen(0, "127.0.0.1");
+console.log((await open(await nest.getUrl(), "/session", "grace@example.org", "wrong")) + " by Nest");
+console.log((await open(await nest.getUrl(), "/password-reset", "grace@example.org", "")) + " by Nest");
+
+console.log(JSON.stringify(await tell(base, "order.cancel", { step: 2 })));
+for (const user of ["clerk", "auditor"]) {
+  console.log((await fetch(base + "/admin/activity/search", { headers: { "x-user": user } })).status);
+}
+const lines = await audit();
+console.log(lines.filter((line) => line.startsWith("sign_in denied")).join());
+console.log(lines.filter((line) => line.startsWith("denied")).join());
+server.close();
+await nest.close();
 `;

@@ -1,4 +1,4 @@
-import type { RecordedEvent, ReplayReport, VerifyReport } from "../../src/index.js";
+import type { ActivityEntry, ActivitySummary, RecordedEvent, ReplayReport, VerifyReport } from "../../src/index.js";
 import type { Attempt, Fingerprint } from "./proof.js";
 import type { ActorCount, OldVersion, WrittenCount } from "./reading.js";
 import type { Spoiled } from "./spoil.js";
@@ -41,6 +41,15 @@ export interface Facts {
     readonly after: VerifyReport;
     readonly tables: readonly Fingerprint[];
     readonly nextId: { readonly highest: number; readonly next: number };
+  };
+  readonly signedIn: {
+    /** One person's sign-in and what was written in that request. */
+    readonly session: { readonly entry: ActivityEntry; readonly events: readonly RecordedEvent[] };
+    /** Attempts on one account, until the check refused them. */
+    readonly attack: { readonly failures: number; readonly refused: number };
+    readonly alerts: readonly ActivityEntry[];
+    readonly summary: ActivitySummary;
+    readonly exported: { readonly file: string; readonly entries: number; readonly leaks: number };
   };
   readonly closing: { readonly differences: readonly string[]; readonly durationMs: number };
 }

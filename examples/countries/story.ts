@@ -1,3 +1,4 @@
+import { signIn } from "./chapters/signing-in.js";
 import { mend } from "./chapters/mending.js";
 import { read, tamper } from "./chapters/reading.js";
 import { runReleaseOne } from "./chapters/release-one.js";
@@ -17,6 +18,7 @@ export async function tellStory(url: string, report: Report): Promise<string[]> 
     await tamper(stage);
     await replay(stage, noted);
     await mend(stage, noted);
+    await signIn(stage);
   });
   report.tell("closing", { differences, durationMs: Math.round(performance.now() - started) });
   return differences;

@@ -7,7 +7,7 @@ import { type SetUpOptions, withSetUp } from "./set-up.js";
 import { stepOf } from "./steps.js";
 
 /**
- * Takes capture off the tables and drops the log, as long as it holds no event: what was recorded is never dropped by us.
+ * Takes capture off the tables and drops the log, as long as it holds no event and no entry: what was recorded is never dropped by us.
  * Does nothing where nothing is installed. Throws UNINSTALL_REFUSED, NOT_OWNER, INSTALL_LOCK_TIMEOUT.
  */
 export async function uninstall(dataSource: DataSource, options: SetUpOptions = {}): Promise<void> {
@@ -20,7 +20,7 @@ export async function uninstall(dataSource: DataSource, options: SetUpOptions = 
         session.run(triggers.map((name) => `drop trigger if exists ${name} on ${relation}`).join("; ")),
       );
     await setUp(async () => {
-      await session.run(`lock table ${schema}.event in share mode`);
+      await session.run(`lock table ${schema}.event, ${schema}.activity in share mode`);
       await refuseEvents(session, schema, log.schema);
       await session.run(`drop schema ${schema} cascade`);
     });
@@ -28,11 +28,18 @@ export async function uninstall(dataSource: DataSource, options: SetUpOptions = 
 }
 
 async function refuseEvents(session: Session, schema: string, name: string): Promise<void> {
-  const row = await session.row(sql`select count(*) as events from (select from ${raw(schema)}.event limit 1) e`);
-  if (numberOf(row, "events") > 0)
-    throw new EventLogError("UNINSTALL_REFUSED", `The log in schema ${name} holds events.`, {
-      details: { schema: name },
-    });
+  for (const [table, what] of [
+    ["event", "events"],
+    ["activity", "entries of the activity log"],
+  ] as const) {
+    const row = await session.row(
+      sql`select count(*) as found from (select from ${raw(`${schema}.${table}`)} limit 1) e`,
+    );
+    if (numberOf(row, "found") > 0)
+      throw new EventLogError("UNINSTALL_REFUSED", `The log in schema ${name} holds ${what}.`, {
+        details: { schema: name },
+      });
+  }
 }
 
 async function captured(session: Session, schema: string) {

@@ -11,6 +11,8 @@ const dayMs = 86_400_000;
 /** JSON Lines in a folder: a file a day, or more where one grows too large; those older than some days are removed. */
 export function fileSink({ folder, rotationSizeMb = 100, keepDays = 30 }: FileSinkOptions): Sink {
   let stream: RotatingFileStream | undefined;
+  /** The file that is written to; another process may have put it aside. */
+  let inode: number | undefined;
 
   async function files(): Promise<string[]> {
     const names = await readdir(folder).catch(() => []);
@@ -38,6 +40,7 @@ export function fileSink({ folder, rotationSizeMb = 100, keepDays = 30 }: FileSi
       mode: 0o600,
     });
     made.on("rotated", () => void removeOld().catch(() => undefined));
+    made.on("open", () => (inode = undefined));
     made.on("error", () => (stream = undefined)); // the next batch opens it anew
     made.on("warning", () => undefined);
     return made;
@@ -54,6 +57,7 @@ export function fileSink({ folder, rotationSizeMb = 100, keepDays = 30 }: FileSi
   async function close(): Promise<void> {
     const own = stream;
     stream = undefined;
+    inode = undefined;
     if (own !== undefined) await new Promise<void>((resolve) => own.end(() => resolve()));
   }
 
@@ -61,6 +65,9 @@ export function fileSink({ folder, rotationSizeMb = 100, keepDays = 30 }: FileSi
     name: `file ${folder}`,
     write: (batch) =>
       inTurn(async () => {
+        const found = await stat(join(folder, current)).catch(() => undefined);
+        if (inode !== undefined && found?.ino !== inode) await close();
+        else inode = found?.ino;
         stream ??= await open();
         const own = stream;
         const lines = batch.map((entry) => `${JSON.stringify(entry)}\n`).join("");

@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import type { Facts } from "../facts.js";
 import { appendOnly, mended, replayed } from "./proof-chapters.js";
+import { signedIn } from "./activity-chapter.js";
 import type { Report } from "./report.js";
 import { history, imported, migrated, requests, sensitive, versions, written } from "./story-chapters.js";
 import { seconds } from "./words.js";
@@ -18,6 +19,7 @@ const chapters: Chapters = {
   appendOnly,
   replayed,
   mended,
+  signedIn,
   closing,
 };
 
@@ -33,6 +35,7 @@ const headings: Readonly<Record<keyof Facts, string | undefined>> = {
   appendOnly: "The log's own owner tries to rewrite it",
   replayed: "Back to the middle, and forward again: every table as plain SQL reads it",
   mended: "Three rows spoiled with the triggers disabled",
+  signedIn: "What people tried: sign-ins, an attack that raises an alert, an export",
   closing: undefined,
 };
 

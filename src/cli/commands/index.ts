@@ -1,12 +1,25 @@
 import type { Register } from "../run.js";
+import { activity } from "./activity.js";
 import { baseline } from "./baseline.js";
 import { bookmark } from "./bookmark.js";
 import { events } from "./events.js";
 import { history } from "./history.js";
+import { init } from "./init.js";
 import { install } from "./install.js";
 import { replay } from "./replay.js";
 import { status } from "./status.js";
 import { verify } from "./verify.js";
 
 /** Every command, a file each, in the order of the help. */
-export const commands: readonly Register[] = [install, status, events, history, replay, verify, baseline, bookmark];
+export const commands: readonly Register[] = [
+  init,
+  install,
+  status,
+  events,
+  history,
+  replay,
+  verify,
+  baseline,
+  bookmark,
+  activity,
+];
