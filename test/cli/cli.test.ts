@@ -252,18 +252,22 @@ describe("the command chronicle", function () {
       expect(await application.countEvents()).to.equal(4);
     });
 
-    for (const [answer, events] of [
-      ["n", 4],
-      ["", 4],
-      ["yes", 6],
-    ] as const) {
-      it(`asks on a terminal, and takes "${answer}" for ${events === 4 ? "no" : "yes"}`, async function () {
+    const answers = [
+      ["Enter", "\n", 4, 0],
+      ["no", "n\n", 4, 0],
+      ["the end of the input", "\u0004", 4, 0],
+      ["Ctrl-C", "\u0003", 4, 130],
+      ["yes", "yes\n", 6, 0],
+    ] as const;
+    for (const [name, typed, events, exitCode] of answers) {
+      it(`asks on a terminal, and takes ${name} for ${events === 4 ? "no" : "yes"}`, async function () {
         if (spawnSync("script", ["-qec", "true", "/dev/null"]).status !== 0) this.skip();
         const args = ["-d", dataSource, "replay", "--to", "bookmark:both_open"];
-        const { code, stdout } = await chronicleOnTerminal(args, answer, application.database.url);
-        expect(code, stdout).to.equal(0);
+        const { code, stdout } = await chronicleOnTerminal(args, typed, application.database.url);
+        expect(code, stdout).to.equal(exitCode);
         expect(stdout).to.include("1 row inserted, 1 updated, 0 deleted, 0 kept if it were run now.");
         expect(stdout).to.include("Replay to bookmark:both_open? [y/N]");
+        if (events === 4) expect(stdout).to.include("Nothing was changed.");
         expect(await application.countEvents()).to.equal(events);
       });
     }
