@@ -104,6 +104,15 @@ describe("the command chronicle", function () {
       }
     });
 
+    it("come as a migration file too, which is never written over another", async () => {
+      const file = join(modules.folder, "1700000000000-event-log.mjs");
+      expect(json(await run("migration", file, "--json"))).to.deep.equal({ file });
+      const text = await readFile(file, "utf8");
+      expect(text).to.include("class InstallEventLog1700000000000").and.to.include(".install(");
+      expect((await run("migration", file)).code).to.equal(2);
+      expect(await readFile(file, "utf8")).to.equal(text);
+    });
+
     it("say with exit code 1 what is missing", async () => {
       await application.query("alter table account disable trigger all");
       const { code, stdout } = await run("status");
@@ -386,7 +395,17 @@ describe("the command chronicle", function () {
     it("have a help that lists every command, and for each what it takes", async () => {
       const { code, stdout } = await chronicle(["--help"]);
       expect(code).to.equal(0);
-      const commands = ["install", "status", "events", "history", "replay", "verify", "baseline", "bookmark"];
+      const commands = [
+        "install",
+        "migration",
+        "status",
+        "events",
+        "history",
+        "replay",
+        "verify",
+        "baseline",
+        "bookmark",
+      ];
       for (const command of commands) expect(stdout).to.match(new RegExp(`^  ${command}\\b`, "m"));
       const help = await chronicle(["replay", "--help"]);
       expect(help.code).to.equal(0);

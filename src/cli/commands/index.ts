@@ -4,9 +4,20 @@ import { bookmark } from "./bookmark.js";
 import { events } from "./events.js";
 import { history } from "./history.js";
 import { install } from "./install.js";
+import { migration } from "./migration.js";
 import { replay } from "./replay.js";
 import { status } from "./status.js";
 import { verify } from "./verify.js";
 
 /** Every command, a file each, in the order of the help. */
-export const commands: readonly Register[] = [install, status, events, history, replay, verify, baseline, bookmark];
+export const commands: readonly Register[] = [
+  install,
+  migration,
+  status,
+  events,
+  history,
+  replay,
+  verify,
+  baseline,
+  bookmark,
+];
