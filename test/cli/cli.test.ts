@@ -283,7 +283,9 @@ describe("the command chronicle", function () {
 
     it("tells steps as lines where there is no terminal, on stderr", async () => {
       const { stderr } = await run("replay", "--yes");
-      expect(stderr).to.match(/^1\/2 \S.*\n/);
+      const lines = stderr.trimEnd().split("\n");
+      expect(lines).to.have.length.greaterThan(1);
+      lines.forEach((line, index) => expect(line).to.match(new RegExp(`^${index + 1}/${lines.length} \\S`)));
     });
 
     it("stops at Ctrl-C, with the tables as they were", async () => {
