@@ -89,6 +89,18 @@ describe("the guides", function () {
     }
   });
 
+  it("test an application, as the guide of testing shows", async () => {
+    const project = await projectOf("testing.md");
+    try {
+      const { stdout } = await project.run("account.test.js", { DATABASE_URL: database.url });
+      expect(stdout)
+        .to.match(/\bpass 3$/m)
+        .and.to.match(/\bfail 0$/m);
+    } finally {
+      await project.remove();
+    }
+  });
+
   it("show command lines that run, as the guide of the command line shows", async () => {
     const project = await projectOf("command-line.md");
     const roles = ["app", "auditor"];

@@ -104,6 +104,15 @@ describe("the command chronicle", function () {
       }
     });
 
+    it("come as a migration file too, which is never written over another", async () => {
+      const file = join(modules.folder, "1700000000000-event-log.mjs");
+      expect(json(await run("migration", file, "--json"))).to.deep.equal({ file });
+      const text = await readFile(file, "utf8");
+      expect(text).to.include("class InstallEventLog1700000000000").and.to.include(".install(");
+      expect((await run("migration", file)).code).to.equal(2);
+      expect(await readFile(file, "utf8")).to.equal(text);
+    });
+
     it("say with exit code 1 what is missing", async () => {
       await application.query("alter table account disable trigger all");
       const { code, stdout } = await run("status");
@@ -252,25 +261,31 @@ describe("the command chronicle", function () {
       expect(await application.countEvents()).to.equal(4);
     });
 
-    for (const [answer, events] of [
-      ["n", 4],
-      ["", 4],
-      ["yes", 6],
-    ] as const) {
-      it(`asks on a terminal, and takes "${answer}" for ${events === 4 ? "no" : "yes"}`, async function () {
+    const answers = [
+      ["Enter", "\n", 4, 0],
+      ["no", "n\n", 4, 0],
+      ["the end of the input", "\u0004", 4, 0],
+      ["Ctrl-C", "\u0003", 4, 130],
+      ["yes", "yes\n", 6, 0],
+    ] as const;
+    for (const [name, typed, events, exitCode] of answers) {
+      it(`asks on a terminal, and takes ${name} for ${events === 4 ? "no" : "yes"}`, async function () {
         if (spawnSync("script", ["-qec", "true", "/dev/null"]).status !== 0) this.skip();
         const args = ["-d", dataSource, "replay", "--to", "bookmark:both_open"];
-        const { code, stdout } = await chronicleOnTerminal(args, answer, application.database.url);
-        expect(code, stdout).to.equal(0);
+        const { code, stdout } = await chronicleOnTerminal(args, typed, application.database.url);
+        expect(code, stdout).to.equal(exitCode);
         expect(stdout).to.include("1 row inserted, 1 updated, 0 deleted, 0 kept if it were run now.");
         expect(stdout).to.include("Replay to bookmark:both_open? [y/N]");
+        if (events === 4) expect(stdout).to.include("Nothing was changed.");
         expect(await application.countEvents()).to.equal(events);
       });
     }
 
     it("tells steps as lines where there is no terminal, on stderr", async () => {
       const { stderr } = await run("replay", "--yes");
-      expect(stderr).to.match(/^1\/\d+ \S.*\n/);
+      const lines = stderr.trimEnd().split("\n");
+      expect(lines).to.have.length.greaterThan(1);
+      lines.forEach((line, index) => expect(line).to.match(new RegExp(`^${index + 1}/${lines.length} \\S`)));
     });
 
     it("stops at Ctrl-C, with the tables as they were", async () => {
@@ -382,7 +397,17 @@ describe("the command chronicle", function () {
     it("have a help that lists every command, and for each what it takes", async () => {
       const { code, stdout } = await chronicle(["--help"]);
       expect(code).to.equal(0);
-      const commands = ["install", "status", "events", "history", "replay", "verify", "baseline", "bookmark"];
+      const commands = [
+        "install",
+        "migration",
+        "status",
+        "events",
+        "history",
+        "replay",
+        "verify",
+        "baseline",
+        "bookmark",
+      ];
       for (const command of commands) expect(stdout).to.match(new RegExp(`^  ${command}\\b`, "m"));
       const help = await chronicle(["replay", "--help"]);
       expect(help.code).to.equal(0);

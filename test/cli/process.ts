@@ -27,12 +27,12 @@ export async function chronicle(
   return ended(child);
 }
 
-/** The same on a terminal, by the program `script`, answering what is asked. */
+/** The same on a terminal, by the program `script`, typing `answer` when something is asked. */
 export async function chronicleOnTerminal(args: readonly string[], answer: string, url: string): Promise<Ended> {
   const quoted = [process.execPath, bin, ...args].map((arg) => `'${arg}'`).join(" ");
   const child = spawn("script", ["-qec", quoted, "/dev/null"], { env: { ...process.env, DATABASE_URL: url } });
   child.stdout.on("data", (chunk: Buffer) => {
-    if (chunk.toString().includes("[y/N]")) child.stdin.write(`${answer}\n`);
+    if (chunk.toString().includes("[y/N]")) child.stdin.write(answer);
   });
   return ended(child);
 }

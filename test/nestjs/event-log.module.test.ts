@@ -1,9 +1,19 @@
 import { type INestApplication, Module } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
+import { ExecutionContextHost } from "@nestjs/core/helpers/execution-context-host.js";
 import { getDataSourceToken, TypeOrmModule } from "@nestjs/typeorm";
 import { expect } from "chai";
+import { defer, lastValueFrom, of } from "rxjs";
 import { DataSource } from "typeorm";
-import { type EventLog, eventLog, withEventLog, withRequestContext } from "../../src/index.js";
+import {
+  type EventLog,
+  eventLog,
+  type RequestContext,
+  requestContext,
+  withEventLog,
+  withRequestContext,
+} from "../../src/index.js";
+import { EventLogInterceptor } from "../../src/nestjs/event-log.interceptor.js";
 import { EventLogModule, eventLogToken } from "../../src/nestjs/index.js";
 import { recordedEvents } from "../../src/testing/index.js";
 import { createDatabase, type TestDatabase } from "../database.js";
@@ -178,6 +188,28 @@ describe("the Nest door", function () {
     } finally {
       await app.close();
     }
+  });
+
+  it("asks a GraphQL request, and opens a context of its own for a message that has no request to ask", async () => {
+    const asked: unknown[] = [];
+    const reader = (request: unknown) => {
+      asked.push(request);
+      return { type: "user", id: "ada" };
+    };
+    const interceptor = new EventLogInterceptor({ actor: reader });
+    const seen = async (type: string, args: unknown[]) => {
+      const context = new ExecutionContextHost(args);
+      context.setType(type);
+      const handled = await interceptor.intercept(context, { handle: () => defer(() => of(requestContext())) });
+      return (await lastValueFrom(handled)) as RequestContext | undefined;
+    };
+    const request = { headers: {} };
+    expect((await seen("graphql", [{}, {}, { req: request }, {}]))?.actor?.id).to.equal("ada");
+    const message = await seen("rpc", [{ payload: 1 }, {}]);
+    expect(message?.actor).to.equal(undefined);
+    expect(message?.correlationId).to.be.a("string");
+    expect(asked).to.deep.equal([request]);
+    expect(requestContext()).to.equal(undefined);
   });
 
   it("stops the start where a DataSource has no log", async () => {

@@ -6,6 +6,7 @@ import { events } from "./events.js";
 import { history } from "./history.js";
 import { init } from "./init.js";
 import { install } from "./install.js";
+import { migration } from "./migration.js";
 import { replay } from "./replay.js";
 import { status } from "./status.js";
 import { verify } from "./verify.js";
@@ -14,6 +15,7 @@ import { verify } from "./verify.js";
 export const commands: readonly Register[] = [
   init,
   install,
+  migration,
   status,
   events,
   history,

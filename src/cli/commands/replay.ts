@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { createInterface } from "node:readline/promises";
+import { createInterface } from "node:readline";
 import type { ReplayOptions, ReplayReport } from "../../index.js";
 import { counted, tableOf } from "../output.js";
 import { pointHelp, pointOf } from "../point.js";
@@ -34,7 +34,7 @@ export const replay: Register = (program, action) => {
           }
           const would = await log.replay(point, { ...options, dryRun: true });
           progress.end();
-          if (!(await isWanted(would, to, signal))) {
+          if (!(await isWanted(would, to))) {
             process.stderr.write("Nothing was changed.\n");
             return;
           }
@@ -46,11 +46,17 @@ export const replay: Register = (program, action) => {
     );
 };
 
-async function isWanted(would: ReplayReport, to: string | undefined, signal: AbortSignal): Promise<boolean> {
+/** Only a yes is one: not Enter, and not the end of the input. */
+async function isWanted(would: ReplayReport, to: string | undefined): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // While a line is read, Ctrl-C arrives here and not at the process.
+  terminal.once("SIGINT", () => process.emit("SIGINT", "SIGINT") && terminal.close());
   try {
-    const question = `${summaryOf(would, true)}\nReplay to ${to ?? "the log's end"}? [y/N] `;
-    return /^y(es)?$/i.test((await terminal.question(question, { signal })).trim());
+    return await new Promise((resolve) => {
+      terminal.once("close", () => resolve(false));
+      const question = `${summaryOf(would, true)}\nReplay to ${to ?? "the log's end"}? [y/N] `;
+      terminal.question(question, (answer) => resolve(/^y(es)?$/i.test(answer.trim())));
+    });
   } finally {
     terminal.close();
   }
