@@ -20,6 +20,7 @@ declare
   refused text;
   taken text;
   tracked_id smallint;
+  is_new boolean := false;
   known jsonb;
   versions jsonb;
 begin
@@ -45,6 +46,7 @@ begin
     insert into ${s}.tracked (table_oid, table_name, entity, key_columns, versions, plain_columns, digit_columns, special_columns, json_columns, shape, spec)
     values (of, named, spec ->> 'entity', '{}', '{}', '{}', '{}', '{}', '{}', '', '{}')
     returning id into tracked_id;
+    is_new := true;
   end if;
   select t.spec, jsonb_build_object(
       'create', greatest((spec #>> '{versions,create}')::integer, (t.versions ->> 'create')::integer),
@@ -88,6 +90,9 @@ begin
   where t.id = tracked_id;
   perform ${s}.make_capture_function(tracked_id);
   perform ${s}.put_triggers(of, tracked_id, spec ->> 'capture');
+  if is_new then -- no writer is under way: putting triggers on waited for all of them
+    execute format('update ${s}.tracked set had_rows = exists (select from %s) where id = %s', of, tracked_id);
+  end if;
   return tracked_id;
 end $$;
 `;

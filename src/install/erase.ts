@@ -39,9 +39,9 @@ export async function erase(
     throw new EventLogError("ACTOR_REQUIRED", `An erasure on ${table.entity} needs an actor.`);
   return withOwnSession(dataSource, async (session) => {
     refuse(await findingsOf(session, dataSource));
-    const [key = ""] = await recordKeys(session, schema, table, [id]);
-    const record = { schema: raw(schema), table, key, id: JSON.stringify(idColumns(table, id)) };
     try {
+      const [key = ""] = await recordKeys(session, schema, table, [id]);
+      const record = { schema: raw(schema), table, key, id: JSON.stringify(idColumns(table, id)) };
       return await session.transaction(() => eraseRecord(session, record, asked));
     } catch (error) {
       if (stateOf(error) !== "42501") throw error;
