@@ -35,9 +35,9 @@ begin
   from ${s}.tracked t
   where t.id is distinct from tracked_id and (t.table_name = named or named = any (t.former_tables));
   if taken is null then
-    select format('the name %s belongs to the events of %s', t.entity, t.table_name) into taken
+    select format('the name %s belongs to the events of %s', spec ->> 'entity', t.table_name) into taken
     from ${s}.tracked t
-    where t.id is distinct from tracked_id and t.entity = spec ->> 'entity';
+    where t.id is distinct from tracked_id and (t.entity = spec ->> 'entity' or spec ->> 'entity' = any (t.former_entities));
   end if;
   if taken is not null then
     raise exception '%', taken using errcode = 'CH006';
