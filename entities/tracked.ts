@@ -29,6 +29,11 @@ export class ChronicleTracked {
   @Column({ type: "boolean", name: "audit_only" }) auditOnly!: boolean;
   @Column({ type: "text", name: "capture" }) capture!: "trigger" | "subscriber";
   @Column({ type: "text", name: "level" }) level!: "statement" | "row";
+  /** Whether it had rows when it was first tracked: the log does not know them before the baseline. */
+  @Column({ type: "boolean", name: "had_rows" }) hadRows!: boolean;
+  @Column({ type: "boolean", name: "baseline_complete" }) baselineComplete!: boolean;
+  /** What such a table held before this position is not known. */
+  @Column({ type: "bigint", name: "baseline_position", nullable: true }) baselinePosition!: string | null;
   /** Its columns and types at the last install. */
   @Column({ type: "text", name: "shape" }) shape!: string;
   @Column({ type: "text", array: true, name: "column_names" }) columnNames!: string[];

@@ -18,6 +18,8 @@ export interface FoldColumn {
 /** A tracked table with its columns as the database has them now. */
 export interface FoldTable extends TrackedTable {
   readonly columns: readonly FoldColumn[];
+  /** Where the table had rows before it was tracked: the position at which its baseline ended. Events before it may lack a create. */
+  readonly baseline: bigint | undefined;
 }
 
 /** The tables that replay rebuilds, those for audit only where asked for. Throws NOT_INSTALLED where the log is not there. */
@@ -36,8 +38,16 @@ export async function foldTables(
     from unnest(${tables.map(({ sqlName }) => sqlName)}::text[]) as t (name)
     cross join lateral ${raw(schema)}.columns(t.name::regclass) c
     where not c.generated order by t.name, c.number`);
+  const baselines = await session.rows(
+    sql`select table_name, baseline_position as position from ${raw(schema)}.tracked where baseline_position is not null`,
+  );
+  const baselineOf = ({ tableName }: TrackedTable) => {
+    const found = baselines.find((row) => row.table_name === tableName);
+    return found === undefined ? undefined : BigInt(found.position ?? 0);
+  };
   return tables.map((table) => ({
     ...table,
+    baseline: baselineOf(table),
     columns: rows
       .filter((row) => row.table_name === table.sqlName && !table.excludedColumns.includes(row.name ?? ""))
       .map(({ name, type, kind, identity }) => ({

@@ -18,10 +18,18 @@ export interface FoldSource {
 
 /**
  * The courses that a record's events may take, a letter each: create, baseline, update, destroy, and retire (an override took the
- * record's create over). What precedes a baseline is not known and ignored; what follows a retire is skipped; every other update
- * and destroy needs a living record.
+ * record's create over). What precedes a baseline is not known and ignored, also where the row went before the baseline came to
+ * it; what follows a retire is skipped; every other update and destroy needs a living record.
  */
-const possible = "^(([ud]*b|c)[cbu]*d?|r[ud]*)*$";
+const possible = "^[UD]*(([udUD]*b|c)[cbuU]*[dD]?|r[udUD]*)*$";
+
+/** The letter of an event `e`; a capital for an update or destroy from before the table's baseline had ended. */
+function letterOf({ baseline }: FoldTable): string {
+  const letter = "left(e.action, 1)";
+  return baseline === undefined
+    ? letter
+    : `case when e.action <> 'create' and e.position <= ${baseline} then upper(${letter}) else ${letter} end`;
+}
 
 /** An erasure says what was taken out of the record's events; where it changed nothing else there is nothing to fold. */
 export const isFolded = "(e.action_name is distinct from 'erase' or e.data <> '{}' or s.data is not null)";
@@ -33,14 +41,14 @@ export const isFolded = "(e.action_name is distinct from 'erase' or e.data <> '{
 function sourceOf({ schema, cut, plan, staged, only: wanted }: FoldSource, table: FoldTable): Statement {
   const only = wanted === undefined ? sql`` : sql`and ${wanted}`;
   const direct = sql`
-    select e.record_key, e.position, 0::bigint as ordinal, e.action, case when e.action_name = 'baseline' then 'b' else left(e.action, 1) end as letter, case when s.data is null then e.data else e.data || s.data end as data
+    select e.record_key, e.position, 0::bigint as ordinal, e.action, case when e.action_name = 'baseline' then 'b' else ${raw(letterOf(table))} end as letter, case when s.data is null then e.data else e.data || s.data end as data
     from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
     where e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and ${inCut(cut)} ${only} and ${raw(isFolded)}
     ${plan.handled === "" ? sql`` : sql`and not (${raw(plan.handled)})`}`;
   if (plan.handled === "") return direct;
   return sql`${direct}
     union all
-    select e.record_key, e.position, e.ordinal, e.action, left(e.action, 1), e.data from ${raw(staged)} e
+    select e.record_key, e.position, e.ordinal, e.action, ${raw(letterOf(table))}, e.data from ${raw(staged)} e
     where e.table_name = ${table.tableName} ${only}`;
 }
 
@@ -68,7 +76,7 @@ export const [recordKey, course] = ['" record key"', '" course"'] as const;
 export const exists = alive(course);
 
 function alive(of: string): string {
-  return `right(rtrim(${of}, 'u'), 1) in ('c', 'b')`;
+  return `right(rtrim(${of}, 'uU'), 1) in ('c', 'b')`;
 }
 
 /** Every record that a table had up to a cut, as columns, with its key and course; `exists` tells which are alive at the cut. */
@@ -82,7 +90,7 @@ export function foldQuery(source: FoldSource, table: FoldTable): Statement {
     cross join lateral (
       select case
         when not ${raw(alive("f.course"))} then '{}'
-        when f.course ~ '^[cb]u*$' then f.merged
+        when f.course ~ '^[cb][uU]*$' then f.merged
         else (select ${raw(source.schema)}.merge(l.data) from (select data from source where record_key = f.record_key and position >= f.life order by position, ordinal) l)
       end as state
       offset 0
@@ -118,7 +126,7 @@ export async function checkCourses(
   await session.rows(sql`
     insert into ${raw(skipped)}
     select ${table.tableName}, ${raw(recordKey)}, sum(length(part[1]))
-    from ${raw(fold)}, regexp_matches(${raw(course)}, 'r([ud]+)', 'g') part where ${which} and ${raw(course)} like '%r%'
+    from ${raw(fold)}, regexp_matches(${raw(course)}, 'r([udUD]+)', 'g') part where ${which} and ${raw(course)} like '%r%'
     group by ${raw(recordKey)}`);
 }
 
@@ -127,7 +135,7 @@ export async function skippedIn(session: Session, source: FoldSource, table: Fol
   const row = await session.row(sql`
     with source as (${sourceOf(source, table)}),
     courses as (select string_agg(letter, '' order by position, ordinal) as course from source group by record_key)
-    select coalesce(sum(length(part[1])), 0) as skipped from courses, regexp_matches(course, 'r([ud]+)', 'g') part where course like '%r%'`);
+    select coalesce(sum(length(part[1])), 0) as skipped from courses, regexp_matches(course, 'r([udUD]+)', 'g') part where course like '%r%'`);
   return Number(row?.skipped ?? 0);
 }
 
@@ -164,7 +172,10 @@ async function missingRecord(
   const steps = await session.rows(sql`with source as (${sourceOf(source, table)})
     select position, action from source where record_key = ${key} order by position, ordinal`);
   let alive: "yes" | "no" | "retired" = "no";
+  const first = steps.find(({ action }) => action === "create" || action === "retire")?.position;
   for (const { position, action } of steps) {
+    const at = BigInt(position ?? 0);
+    if (at <= (table.baseline ?? 0n) && at < BigInt(first ?? at + 1n)) continue; // a row from before the baseline
     if (alive === "no" && (action === "update" || action === "destroy")) {
       return new EventLogError(
         "REPLAY_RECORD_MISSING",

@@ -99,21 +99,40 @@ class LiveReplay {
 
   /** Folds ahead, then locks and makes live equal; without a gate, only finds out what that would do. */
   async run(gate: Session | undefined): Promise<ReplayReport> {
-    const { scope, options, steps } = this.setting;
-    const ahead = await this.session.snapshot(() => this.#foldAhead());
-    if (gate === undefined) return this.session.snapshot(() => this.#makeEqual(ahead));
-    return this.session.transaction(async () => {
-      await lockTables(this.session, this.dataSource, {
-        gate,
-        tables: scope.tables,
-        timeoutMs: options.lockTimeoutMs ?? 30_000,
-        stopIfAborted: () => steps.stopIfAborted(),
+    if (gate === undefined)
+      return this.session.snapshot(async () => this.#withoutTraces(await this.#makeEqual(await this.#foldAhead())));
+    if (await this.session.isPooled()) {
+      // Nothing lasts from one transaction to the next: the fold is made under the locks.
+      return this.session.transaction(async () => {
+        await this.#lock(gate);
+        return this.#withoutTraces(await this.#makeEqual(await this.#foldAhead()));
       });
-      steps.next("lock the tables");
+    }
+    const ahead = await this.session.snapshot(() => this.#foldAhead());
+    return this.session.transaction(async () => {
+      await this.#lock(gate);
       const report = await this.#makeEqual(ahead);
-      steps.stopIfAborted();
+      this.setting.steps.stopIfAborted();
       return report;
     });
+  }
+
+  async #lock(gate: Session): Promise<void> {
+    const { scope, options, steps } = this.setting;
+    await lockTables(this.session, this.dataSource, {
+      gate,
+      tables: scope.tables,
+      timeoutMs: options.lockTimeoutMs ?? 30_000,
+      stopIfAborted: () => steps.stopIfAborted(),
+    });
+    steps.next("lock the tables");
+  }
+
+  /** The connection may be a pooler's: temporary tables would be in the way of whoever gets it next. */
+  async #withoutTraces(report: ReplayReport): Promise<ReplayReport> {
+    this.setting.steps.stopIfAborted();
+    await this.session.run("discard temp");
+    return report;
   }
 
   /** Most of the work, before the locks: checks that every event has a way, folds, and validates. */

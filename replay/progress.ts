@@ -44,6 +44,7 @@ export class Steps {
     const { signal } = this;
     if (signal === undefined) return work();
     this.stopIfAborted();
+    if (await session.isPooled()) return work(); // the backend may serve others meanwhile: it stops before a next statement
     const pid = Number((await session.row(sql`select pg_backend_pid() as pid`))?.pid);
     const cancel = () =>
       void withPooledSession(dataSource, (other) => other.rows(sql`select pg_cancel_backend(${pid}::integer)`)).catch(

@@ -80,13 +80,9 @@ export async function verify(
           steps.next(`verify ${table.entity}`);
         }
         const equal = counts.missing + counts.unexpected + counts.different === 0;
-        return {
-          equal,
-          checked,
-          effectivePosition: await effectivePosition(session, schema, cut),
-          counts,
-          differences,
-        };
+        const last = await effectivePosition(session, schema, cut);
+        await session.run("discard temp"); // the connection may be a pooler's, which gives it to others
+        return { equal, checked, effectivePosition: last, counts, differences };
       });
     } catch (error) {
       if (source === undefined || !(error instanceof ImpossibleCourse)) throw error;

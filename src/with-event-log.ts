@@ -2,7 +2,7 @@ import pg from "pg";
 import type { DataSourceOptions } from "typeorm";
 import { attach, isAttached, newLink } from "./core/attachment.js";
 import { EventLogError } from "./core/errors.js";
-import { checkOptions, type CoreOptions } from "./core/options.js";
+import { checkOptions, type CoreOptions, refuseNoObject } from "./core/options.js";
 import type { PgClientClass } from "./core/pg-client.js";
 import { type ActivityOptions, checkActivityOptions } from "./activity/options.js";
 import { ActivitySubscriber } from "./activity/subscriber.js";
@@ -36,6 +36,7 @@ export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, 
       hint: "Call it once.",
     });
   }
+  refuseNoObject(options);
   const { replay, activity, ...core } = options;
   const checked = checkOptions(core);
   const handlers = checkReplayOptions(replay);

@@ -20,6 +20,7 @@ declare
   refused text;
   taken text;
   tracked_id smallint;
+  is_new boolean := false;
   known jsonb;
   versions jsonb;
 begin
@@ -34,9 +35,9 @@ begin
   from ${s}.tracked t
   where t.id is distinct from tracked_id and (t.table_name = named or named = any (t.former_tables));
   if taken is null then
-    select format('the name %s belongs to the events of %s', t.entity, t.table_name) into taken
+    select format('the name %s belongs to the events of %s', spec ->> 'entity', t.table_name) into taken
     from ${s}.tracked t
-    where t.id is distinct from tracked_id and t.entity = spec ->> 'entity';
+    where t.id is distinct from tracked_id and (t.entity = spec ->> 'entity' or spec ->> 'entity' = any (t.former_entities));
   end if;
   if taken is not null then
     raise exception '%', taken using errcode = 'CH006';
@@ -45,6 +46,7 @@ begin
     insert into ${s}.tracked (table_oid, table_name, entity, key_columns, versions, plain_columns, digit_columns, special_columns, json_columns, shape, spec)
     values (of, named, spec ->> 'entity', '{}', '{}', '{}', '{}', '{}', '{}', '', '{}')
     returning id into tracked_id;
+    is_new := true;
   end if;
   select t.spec, jsonb_build_object(
       'create', greatest((spec #>> '{versions,create}')::integer, (t.versions ->> 'create')::integer),
@@ -88,6 +90,9 @@ begin
   where t.id = tracked_id;
   perform ${s}.make_capture_function(tracked_id);
   perform ${s}.put_triggers(of, tracked_id, spec ->> 'capture');
+  if is_new then -- no writer is under way: putting triggers on waited for all of them
+    execute format('update ${s}.tracked set had_rows = exists (select from %s) where id = %s', of, tracked_id);
+  end if;
   return tracked_id;
 end $$;
 `;

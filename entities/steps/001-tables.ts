@@ -36,6 +36,9 @@ create table ${s}.tracked (
   audit_only boolean not null default false,
   capture text not null default 'trigger' check (capture in ('trigger', 'subscriber')),
   level text not null default 'statement' check (level in ('statement', 'row')),
+  had_rows boolean not null default false,
+  baseline_complete boolean not null default false,
+  baseline_position bigint,
   shape text not null,
   column_names text[] not null default '{}',
   spec jsonb not null

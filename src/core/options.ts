@@ -104,16 +104,20 @@ class Scalars {
   @IsNumber({}, expected("a number of seconds")) @Min(0, expected("a number of seconds from 0")) clockSkewSeconds = 5;
 }
 
-/**
- * Checks what a caller gave, once: unknown keys, wrong types and values out of range are told in one readable list.
- * Throws OPTIONS_INVALID.
- */
-export function checkOptions(given: unknown): CheckedOptions {
+/** Throws OPTIONS_INVALID for what is no object of options at all. */
+export function refuseNoObject(given: unknown): void {
   if (!isRecord(given))
     throw new EventLogError(
       "OPTIONS_INVALID",
       `expected the options of withEventLog to be an object, got: ${show(given)}.`,
     );
+}
+
+/**
+ * Checks what a caller gave, once: unknown keys, wrong types and values out of range are told in one readable list.
+ * Throws OPTIONS_INVALID.
+ */
+export function checkOptions(given: CoreOptions): CheckedOptions {
   const { limits, lock, ...rest } = given;
   const findings: string[] = [];
   const scalars = fill(new Scalars(), rest, "", findings);

@@ -1,5 +1,7 @@
 /** What the library uses of pg's Client. */
 export interface PgClient {
+  /** The backend that the server, or a pooler in its place, said it is. */
+  readonly processID?: number | null;
   query(...parameters: readonly unknown[]): unknown;
   connect(): Promise<unknown>;
   end(): Promise<void>;

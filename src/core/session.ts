@@ -71,6 +71,15 @@ export class Session {
     }
   }
 
+  /**
+   * Whether a pooler stands between (pgbouncer in transaction mode): then each transaction may be on another connection of the
+   * server, and temporary tables are left on it for others.
+   */
+  async isPooled(): Promise<boolean> {
+    const row = await this.row(sql`select pg_backend_pid() as pid`);
+    return row?.pid !== String(this.client.processID);
+  }
+
   /** Runs `work` in a transaction under pinned settings; rolled back when it throws. */
   async transaction<T>(
     work: () => Promise<T>,

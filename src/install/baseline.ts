@@ -3,7 +3,9 @@ import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
 import { sendableContext } from "../core/request-context.js";
 import { numberOf, type Session, withOwnSession } from "../core/session.js";
-import { quoteIdentifier, quoteLiteral, raw, sql } from "../core/sql.js";
+import { join, quoteIdentifier, quoteLiteral, raw, sql, type Statement } from "../core/sql.js";
+import { refuse } from "../log/finding.js";
+import { findingsOf } from "../log/status.js";
 import { type EntityReference, type TrackedTable, trackedTableOf, trackedTables } from "../log/tracked-tables.js";
 
 export interface BaselineOptions {
@@ -19,54 +21,107 @@ const batch = 1_000;
 /**
  * Records a create event, `actionName: "baseline"`, for every row that the log does not know: for tables that had rows before
  * they were tracked. Row locks are held while positions are drawn, so that it is right beside running writers.
- * Resumable: what was recorded is known and not recorded again.
+ * Resumable: what was recorded is known and not recorded again. What such a table held before its first baseline ended is not
+ * known: points in time before that are POINT_IN_TIME_UNKNOWN for it.
+ * Throws OPTIONS_INVALID, NOT_TRACKED, NOT_INSTALLED, INSTALL_STALE, REPLAY_ABORTED.
  */
-export async function baseline(
-  dataSource: DataSource,
-  { entities, onProgress, signal }: BaselineOptions = {},
-): Promise<{ rows: number }> {
+export async function baseline(dataSource: DataSource, options: BaselineOptions = {}): Promise<{ rows: number }> {
+  check(options);
+  const { entities, onProgress, signal } = options;
   const { schema } = attachmentOf(dataSource);
   const tables =
     entities === undefined ? trackedTables(dataSource) : entities.map((entity) => trackedTableOf(dataSource, entity));
   return withOwnSession(dataSource, async (session) => {
+    refuse(await findingsOf(session, dataSource));
     let rows = 0;
     for (const table of tables) {
-      for (;;) {
+      let last: readonly string[] | undefined;
+      do {
         if (signal?.aborted)
           throw new EventLogError("REPLAY_ABORTED", "The baseline was aborted.", {
             hint: "Call it again: it goes on where it stopped.",
           });
-        const written = await session.transaction(() => recordBatch(session, schema, table));
-        rows += written;
+        const after = last;
+        const done = await session.transaction(() => recordBatch(session, schema, table, after));
+        last = done.last;
+        rows += done.written;
         onProgress?.({ entity: table.entity, rows });
-        if (written < batch) break;
-      }
+      } while (last !== undefined);
+      await session.rows(sql`
+        update ${raw(schema)}.tracked set baseline_complete = true, baseline_position = (select max(position) from ${raw(schema)}.event)
+        where table_name = ${table.tableName} and had_rows and not baseline_complete`);
     }
     return { rows };
   });
 }
 
-async function recordBatch(session: Session, schema: string, table: TrackedTable): Promise<number> {
+/** Goes through the table by its key, so that every batch begins where the one before ended. `last` is undefined at the end. */
+async function recordBatch(
+  session: Session,
+  schema: string,
+  table: TrackedTable,
+  after: readonly string[] | undefined,
+): Promise<{ written: number; last: readonly string[] | undefined }> {
   const image =
     (
       await session.row(
         sql`select ${raw(schema)}.image_sql(${table.sqlName}::regclass, ${table.excludedColumns}::text[]) as sql`,
       )
     )?.sql ?? "";
-  const columns = table.keyColumns.map((name) => `${quoteLiteral(name)}, t.${quoteIdentifier(name)}`).join(", ");
+  const keys = table.keyColumns.map(quoteIdentifier);
+  const list = (alias: string, cast = "") => keys.map((key) => `${alias}.${key}${cast}`).join(", ");
+  const idOf = table.keyColumns.map((name) => `${quoteLiteral(name)}, t.${quoteIdentifier(name)}`).join(", ");
+  const further = after === undefined ? sql`true` : await isAfter(session, schema, table, after);
   const row = await session.row(sql`
-    select ${raw(schema)}.append(array_agg(row(ordinal, ${table.tableName}, null, image)::${raw(schema)}.change order by ordinal), ${sendableContext()?.json.text ?? null}::jsonb, 'baseline') as written
-    from (
-      select row_number() over () as ordinal, image
-      from (
-        select ${raw(image)} as image from ${raw(table.sqlName)} t
-        where not exists (
-          select from ${raw(schema)}.event e
-          where e.table_name = any (${raw(schema)}.table_names(${table.tableName}))
-          and e.record_key = ${raw(schema)}.record_key(jsonb_build_object(${raw(columns)}), ${table.keyColumns}::text[])
-        )
-        limit ${batch} for share of t
-      ) locked
-    ) change`);
-  return numberOf(row, "written");
+    with page as materialized (
+      select ${raw(list("t"))} from ${raw(table.sqlName)} t where ${further} order by ${raw(list("t"))} limit ${batch}
+    ),
+    locked as materialized (
+      select ${raw(image)} as image
+      from ${raw(table.sqlName)} t join page p on ${raw(keys.map((key) => `p.${key} = t.${key}`).join(" and "))}
+      where not exists (
+        select from ${raw(schema)}.event e
+        where e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and e.action = 'create'
+        and e.record_key = ${raw(schema)}.record_key(jsonb_build_object(${raw(idOf)}), ${table.keyColumns}::text[])
+      )
+      for share of t
+    ),
+    change as (select array_agg(row(ordinal, ${table.tableName}, null, image)::${raw(schema)}.change) as list from (select row_number() over () as ordinal, image from locked) l)
+    select ${raw(schema)}.append(list, ${sendableContext()?.json.text ?? null}::jsonb, 'baseline') as written,
+      (select count(*) from page) as read,
+      (select to_jsonb(array[${raw(list("p", "::text"))}]) from page p order by ${raw(keys.map((key) => `p.${key} desc`).join(", "))} limit 1) as last
+    from change`);
+  return {
+    written: numberOf(row, "written"),
+    last: numberOf(row, "read") < batch ? undefined : (JSON.parse(row?.last ?? "[]") as string[]),
+  };
+}
+
+async function isAfter(
+  session: Session,
+  schema: string,
+  { sqlName, keyColumns }: TrackedTable,
+  values: readonly string[],
+): Promise<Statement> {
+  const columns = await session.rows(sql`select name, type from ${raw(schema)}.columns(${sqlName}::regclass)`);
+  const typed = keyColumns.map((name, index) => {
+    const type = columns.find((column) => column.name === name)?.type ?? "text";
+    return sql`${values[index]}::${raw(type)}`;
+  });
+  return sql`(${raw(keyColumns.map((name) => `t.${quoteIdentifier(name)}`).join(", "))}) > (${join(typed, ", ")})`;
+}
+
+const optionKeys = ["entities", "onProgress", "signal"];
+
+function check(options: BaselineOptions): void {
+  for (const key of Object.keys(options)) {
+    if (!optionKeys.includes(key))
+      throw new EventLogError("OPTIONS_INVALID", `baseline: unknown option ${key}.`, {
+        hint: `It takes ${optionKeys.join(", ")}.`,
+      });
+  }
+  if (options.entities !== undefined && !Array.isArray(options.entities))
+    throw new EventLogError("OPTIONS_INVALID", "baseline: expected entities to be a list of entities.", {
+      hint: "Call it like `baseline({ entities: [Account] })`.",
+    });
 }

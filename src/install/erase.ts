@@ -2,13 +2,14 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
-import { requestContext, sendableContext } from "../core/request-context.js";
-import { numberOf, type Session, withOwnSession } from "../core/session.js";
-import { join, quoteIdentifier, raw, type RawSql, sql, type Statement } from "../core/sql.js";
+import { requestContext } from "../core/request-context.js";
+import { type Session, withOwnSession } from "../core/session.js";
+import { quoteIdentifier, raw, sql } from "../core/sql.js";
 import { idColumns, recordKeys, type RecordId } from "../log/record-id.js";
 import { refuse } from "../log/finding.js";
 import { findingsOf } from "../log/status.js";
 import { type EntityReference, type TrackedTable, trackedTableOf } from "../log/tracked-tables.js";
+import { eraseEvent, eraseEvents, isRecord, ofRecord, openErasure, type Target, type Values } from "./erased-events.js";
 
 export interface EraseOptions {
   /** Properties or columns, or names that a sensitive column had before. (Default: all that are sensitive) */
@@ -39,23 +40,15 @@ export async function erase(
     throw new EventLogError("ACTOR_REQUIRED", `An erasure on ${table.entity} needs an actor.`);
   return withOwnSession(dataSource, async (session) => {
     refuse(await findingsOf(session, dataSource));
-    const [key = ""] = await recordKeys(session, schema, table, [id]);
-    const record = { schema: raw(schema), table, key, id: JSON.stringify(idColumns(table, id)) };
     try {
+      const [key = ""] = await recordKeys(session, schema, table, [id]);
+      const record = { schema: raw(schema), table, key, id: JSON.stringify(idColumns(table, id)) };
       return await session.transaction(() => eraseRecord(session, record, asked));
     } catch (error) {
       if (stateOf(error) !== "42501") throw error;
       throw new EventLogError("NOT_OWNER", "This role may not change what the log holds.", { cause: error });
     }
   });
-}
-
-interface Target {
-  readonly schema: RawSql;
-  readonly table: TrackedTable;
-  readonly key: string;
-  /** Key columns and values, as JSON. */
-  readonly id: string;
 }
 
 async function eraseRecord(
@@ -83,19 +76,6 @@ async function eraseRecord(
 function columnOf({ metadata }: TrackedTable, name: string): string {
   const column = metadata.columns.find(({ propertyPath, propertyName }) => [propertyPath, propertyName].includes(name));
   return column?.databaseName ?? name;
-}
-
-function ofRecord({ schema, table, key }: Target): Statement {
-  return sql`e.table_name = any (${schema}.table_names(${table.tableName})) and e.record_key = ${key}`;
-}
-
-/** Where a row `t` of the table is the record. */
-function isRecord({ table, id }: Target): Statement {
-  const parts = table.keyColumns.map((name) => {
-    const quoted = raw(quoteIdentifier(name));
-    return sql`t.${quoted} = (select r.${quoted} from jsonb_populate_record(null::${raw(table.sqlName)}, ${id}::jsonb) r)`;
-  });
-  return join(parts, " and ");
 }
 
 /** Names under which the record's events hold hidden values and which the table no longer has. */
@@ -144,21 +124,6 @@ async function standIns(session: Session, { schema, table }: Target, names: read
   }
 }
 
-interface Values {
-  readonly given: string;
-  readonly image: string;
-}
-
-/** Who and why for the event, and leave to change what is stored, until the transaction ends. */
-async function openErasure(session: Session, names: readonly string[]): Promise<void> {
-  const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
-  const context = { ...open, actionName: "erase", metadata: { ...open.metadata, erase: { columns: names } } };
-  const encoded = Buffer.from(JSON.stringify(context)).toString("base64");
-  await session.rows(
-    sql`select set_config('chronicle.context', ${encoded}, true), set_config('chronicle.erasing', pg_current_xact_id()::text, true)`,
-  );
-}
-
 /** An ordinary update: capture and the application's triggers see it. */
 async function eraseRow(
   session: Session,
@@ -187,74 +152,4 @@ async function eraseRow(
       },
     );
   }
-}
-
-/**
- * The position of the event that says so: what capture recorded, else one written here, because an erasure is recorded also
- * where the row has none of the values any more, or is gone. Undefined where there never was such a record.
- */
-async function eraseEvent(
-  session: Session,
-  record: Target,
-  names: readonly string[],
-  { image }: Values,
-): Promise<string | undefined> {
-  const { schema, table } = record;
-  const written = sql`
-    select max(e.position) as position from ${schema}.event e
-    where ${ofRecord(record)} and e.transaction_id = pg_current_xact_id() and e.action_name = 'erase'`;
-  const captured = (await session.row(written))?.position;
-  if (captured != null) return captured;
-  const row = await session.row(
-    sql`select ${schema}.image_sql(${table.sqlName}::regclass, ${table.excludedColumns}::text[]) as sql`,
-  );
-  await session.rows(sql`
-    select ${schema}.append(array[row(1, ${table.tableName},
-      base.image || (select jsonb_object_agg(name, coalesce(${image}::jsonb -> name, '""') || '[null]') from unnest(${names}::text[]) name),
-      base.image || (select jsonb_object_agg(name, coalesce(${image}::jsonb -> name, 'null')) from unnest(${names}::text[]) name))::${schema}.change],
-      ${schema}.context(), 'erase')
-    from (
-      select coalesce(
-        (select ${raw(row?.sql ?? "")} from ${raw(table.sqlName)} t where ${isRecord(record)}),
-        (select e.record_id || e.previous || e.data from ${schema}.event e where ${ofRecord(record)} order by e.position desc limit 1)) as image
-    ) base
-    where base.image is not null`);
-  return (await session.row(written))?.position ?? undefined;
-}
-
-/** Takes the values out of every event of the record; how many held one, the erasure itself aside. */
-async function eraseEvents(
-  session: Session,
-  record: Target,
-  names: readonly string[],
-  { image }: Values,
-  event: string,
-): Promise<number> {
-  const { schema, table } = record;
-  const without = (column: string) =>
-    sql`(${raw(column)} - ${names}::text[] || (select coalesce(jsonb_object_agg(v.key, v.value), '{}') from jsonb_each(${image}::jsonb) v where ${raw(column)} ? v.key))`;
-  const [hidden, shown] = [
-    { data: without("s.data"), previous: without("s.previous") },
-    { data: without("e.data"), previous: without("e.previous") },
-  ];
-  const row = await session.row(sql`
-    with hidden as (
-      update ${schema}.event_sensitive s set data = ${hidden.data}, previous = ${hidden.previous}
-      from ${schema}.event e
-      where e.position = s.position and ${ofRecord(record)} and (s.data <> ${hidden.data} or s.previous <> ${hidden.previous})
-      returning s.position
-    ),
-    shown as ( -- from the time before the column was sensitive
-      update ${schema}.event e set data = ${shown.data}, previous = ${shown.previous}
-      where ${ofRecord(record)} and (e.data <> ${shown.data} or e.previous <> ${shown.previous})
-      returning e.position
-    )
-    select count(*) as events from (select position from hidden union select position from shown) held where position <> ${event}::bigint`);
-  await session.rows(sql`
-    delete from ${schema}.event_sensitive s using ${schema}.event e
-    where e.position = s.position and ${ofRecord(record)} and (
-      s.data = '{}' and s.previous = '{}'
-      or e.position = ${event}::bigint and not exists (select from ${raw(table.sqlName)} t where ${isRecord(record)})
-    )`);
-  return numberOf(row, "events");
 }

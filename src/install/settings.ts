@@ -26,11 +26,12 @@ export async function putSettings(
 
 async function putEpoch(session: Session, schema: string): Promise<void> {
   const rows = await session.rows(sql`
-    select i.epoch, d.adrelid::regclass as table
+    select i.epoch, a.attrelid::regclass as table
     from ${raw(schema)}.installation i
-    join pg_attrdef d on d.adrelid in (${`${schema}.event`}::regclass, ${`${schema}.bookmark`}::regclass, ${`${schema}.commit_marker`}::regclass)
-    join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum and a.attname = 'epoch'
-    where pg_get_expr(d.adbin, d.adrelid) !~ ('^''?' || i.epoch || '\\M')`);
+    join pg_attribute a on a.attname = 'epoch'
+      and a.attrelid in (${`${schema}.event`}::regclass, ${`${schema}.bookmark`}::regclass, ${`${schema}.commit_marker`}::regclass)
+    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where pg_get_expr(d.adbin, d.adrelid) is distinct from i.epoch::text`);
   for (const { epoch, table } of rows)
     await session.run(`alter table ${table} alter column epoch set default ${Number(epoch)}`);
 }

@@ -7,7 +7,8 @@ import { afterCut, type Cut } from "./cut.js";
 import type { TrackedTable } from "./tracked-tables.js";
 
 /**
- * What was there before a baseline the log does not know: rows of these tables, or of these records alone.
+ * What was there before a baseline the log does not know: rows of these tables, where they had rows before they were tracked, or
+ * of these records alone.
  * Throws POINT_IN_TIME_UNKNOWN where a baseline came after the point in time, with the position of the last.
  */
 export async function refuseBeforeBaseline(
@@ -23,6 +24,7 @@ export async function refuseBeforeBaseline(
     select e.entity, max(e.position) as position
     from unnest(${tables.map(({ tableName }) => tableName)}::text[]) t (name)
     join ${raw(schema)}.event e on e.table_name = any (${raw(schema)}.table_names(t.name))
+    ${keys === undefined ? sql`join ${raw(schema)}.tracked k on k.table_name = t.name and k.had_rows` : sql``}
     where e.action_name = 'baseline' and ${afterCut(cut)} ${ofRecords}
     group by e.entity order by 2 desc limit 1`);
   if (row === undefined) return;

@@ -180,7 +180,7 @@ describe("names in the log", () => {
     }
     const taken = await rejectionOf(app.deploy({ entities: [Booth] }, "create table booth (id serial primary key)"));
     expect(taken).to.include({ code: "OPTIONS_INVALID" });
-    expect(taken.message).to.include("the name Shop belongs to the events of public.shop");
+    expect(taken.message).to.include("the name Shop belongs to the events of public.outlet");
   });
 
   it("go on when a table is dropped and made again", async () => {
@@ -365,7 +365,7 @@ describe("names in the log", () => {
         @PrimaryGeneratedColumn() id!: number;
       }
       app = await started({ entities: [Shop] });
-      const dataSource = newDataSource(app.url, [Shop, Kiosk], { synchronize: true });
+      const dataSource = newDataSource(app.url, [Shop, Kiosk]);
       await dataSource.initialize();
       const error = await rejectionOf(eventLog(dataSource).install());
       await dataSource.destroy();

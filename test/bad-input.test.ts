@@ -1,0 +1,431 @@
+import { expect } from "chai";
+import pg from "pg";
+import { Column, DataSource, type DataSourceOptions, Entity, PrimaryGeneratedColumn } from "typeorm";
+import {
+  enrichRequestContext,
+  EventLogError,
+  eventLog,
+  type EventLogOptions,
+  override,
+  type PointInTime,
+  type RequestContext,
+  Tracked,
+  upcast,
+  withEventLog,
+  withRequestContext,
+} from "../src/index.js";
+import { expectSameRows } from "./live-rows.js";
+import { application, rejectionOf } from "./replay/application.js";
+import { newDataSource } from "./tracked-application.js";
+
+@Entity()
+@Tracked()
+class Account {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column("text") name!: string;
+  @Column("jsonb", { nullable: true }) notes!: unknown;
+}
+
+const postgres: DataSourceOptions = { type: "postgres", url: "postgres://nowhere", entities: [Account] };
+
+function errorOf(work: () => unknown): EventLogError {
+  try {
+    work();
+  } catch (error) {
+    return error as EventLogError;
+  }
+  return expect.fail("expected an error");
+}
+
+/** A code, words that name the place, and a way out. */
+function expectTyped(error: unknown, code: string, ...words: string[]): void {
+  const own = (error as { driverError?: unknown }).driverError ?? error;
+  expect(own, String(error)).to.be.instanceOf(EventLogError).with.property("code", code);
+  const { message, hint } = own as EventLogError;
+  for (const word of words) expect(message).to.include(word);
+  expect(hint, message).to.have.length.greaterThan(10);
+}
+
+describe("bad input to withEventLog", () => {
+  const wrong: readonly [unknown, ...string[]][] = [
+    [null, "options", "null"],
+    [[], "options"],
+    ["chronicle", "options"],
+    [{ shcema: "x" }, "unknown option shcema", "schema"],
+    [{ schema: 7 }, "schema", "7"],
+    [{ schema: "" }, "schema"],
+    [{ schema: "a".repeat(64) }, "schema"],
+    [{ schema: "a\0b" }, "schema"],
+    [{ capture: "triggers" }, "capture", '"triggers"'],
+    [{ uncaptured: "log" }, "uncaptured"],
+    [{ requireActor: "yes" }, "requireActor", '"yes"'],
+    [{ clockSkewSeconds: -1 }, "clockSkewSeconds"],
+    [{ clockSkewSeconds: Number.NaN }, "clockSkewSeconds"],
+    [{ limits: 7 }, "limits", "7"],
+    [{ limits: { metadataBytes: 0 } }, "limits.metadataBytes", "positive integer", "0"],
+    [{ limits: { depth: 1.5 } }, "limits.depth"],
+    [{ limits: { bytes: 1 } }, "unknown option limits.bytes"],
+    [{ lock: { mode: "none" } }, "lock.mode"],
+    [{ lock: { key: 1.5 } }, "lock.key"],
+    [{ lock: { key: [1, 2, 3] } }, "lock.key"],
+    [{ lock: { key: 2n ** 70n } }, "lock.key"],
+    [{ lock: { name: "x" } }, "unknown option lock.name"],
+    [{ replay: 7 }, "replay"],
+    [{ replay: { upcaster: [] } }, "replay", "upcaster"],
+    [{ replay: { overrides: [() => undefined] } }, "override"],
+  ];
+  for (const [options, ...words] of wrong) {
+    it(`refuses ${typeof options === "object" ? JSON.stringify(options, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value)).slice(0, 60) : String(options)}`, () => {
+      expectTyped(
+        errorOf(() => withEventLog(postgres, options as EventLogOptions)),
+        "OPTIONS_INVALID",
+        ...words,
+      );
+    });
+  }
+
+  it("tells everything that is wrong in one list", () => {
+    const error = errorOf(() => withEventLog(postgres, { schema: 7, limits: { depth: 0 }, colour: 1 } as object));
+    expectTyped(error, "OPTIONS_INVALID", "schema", "limits.depth", "colour");
+  });
+
+  it("refuses another database, pg-native, and options that went through it already", () => {
+    expectTyped(
+      errorOf(() => withEventLog({ type: "mysql", url: "mysql://nowhere" })),
+      "DATABASE_UNSUPPORTED",
+      "mysql",
+    );
+    expectTyped(
+      errorOf(() => withEventLog({ ...postgres, nativeDriver: {} } as DataSourceOptions)),
+      "DATABASE_UNSUPPORTED",
+      "pg-native",
+    );
+    expectTyped(
+      errorOf(() => withEventLog(withEventLog(postgres))),
+      "OPTIONS_INVALID",
+      "already",
+    );
+  });
+
+  it("is told from a DataSource that did not go through it, and from one that is not initialized", async () => {
+    expectTyped(
+      errorOf(() => eventLog(new DataSource(postgres))),
+      "NOT_ATTACHED",
+      "withEventLog",
+    );
+    const log = eventLog(newDataSource("postgres://nowhere", [Account]));
+    for (const call of [() => log.status(), () => log.bookmark("x"), () => log.verify()])
+      expectTyped(await rejectionOf(call()), "NOT_ATTACHED", "initialize");
+  });
+});
+
+describe("bad input to @Tracked, upcast and override", () => {
+  const trackedOptions: readonly [unknown, ...string[]][] = [
+    [{ verison: 2 }, "verison"],
+    [{ version: 0 }, "version", "0"],
+    [{ version: 1.5 }, "version"],
+    [{ version: 2 ** 40 }, "version"],
+    [{ version: { created: 2 } }, "version", "created"],
+    [{ name: "" }, "name"],
+    [{ formerly: "Old" }, "formerly"],
+    [{ exclude: [7] }, "exclude"],
+    [{ actions: ["create"] }, "actions", "auditOnly"],
+    [{ auditOnly: true, actions: ["insert"] }, "actions", "insert"],
+    [{ auditOnly: "yes" }, "auditOnly"],
+    [{ tenant: 7 }, "tenant"],
+  ];
+  for (const [options, ...words] of trackedOptions) {
+    it(`refuses @Tracked(${JSON.stringify(options)})`, () => {
+      const decorate = () => Tracked(options as object)(class Wrong {});
+      expectTyped(errorOf(decorate), "OPTIONS_INVALID", "@Tracked on Wrong", ...words);
+    });
+  }
+
+  it("refuses handlers that could not work", () => {
+    const handler = () => undefined;
+    for (const make of [
+      () => upcast(Account, "destroy" as "create", { from: 1 }, (row) => row),
+      () => upcast(Account, "insert" as "create", { from: 1 }, (row) => row),
+      () => upcast(Account, "create", { from: 0 }, (row) => row),
+      () => upcast(Account, "create", { from: 1 }, undefined as never),
+      () => override(Account, "remove" as "create", { versions: [1] }, handler),
+      () => override(Account, "create", { versions: [] }, handler),
+      () => override(Account, "create", { versions: ["1"] as never }, handler),
+      () => override(Account, "create", { versions: [1] }, undefined as never),
+    ])
+      expectTyped(errorOf(make), "OPTIONS_INVALID");
+  });
+});
+
+describe("bad input to a running application", () => {
+  const app = application({ entities: [Account], limits: { metadataBytes: 2_000, depth: 8, dataBytes: 4_000 } });
+  const accounts = () => app.dataSource.getRepository(Account);
+
+  async function nothingWritten() {
+    expect(await accounts().count()).to.equal(0);
+    expect(await app.position()).to.equal(0n);
+  }
+
+  const circular: Record<string, unknown> = {};
+  circular["self"] = { list: [circular] };
+  const contexts: Readonly<Record<string, readonly [unknown, string, ...string[]]>> = {
+    "that is no object": ["me", "CONTEXT_INVALID", "the request context"],
+    "with an unknown key": [{ user: "me" }, "CONTEXT_INVALID", "user"],
+    "whose actor has no type": [{ actor: { id: 1 } }, "CONTEXT_INVALID", "actor.type"],
+    "whose actor has no id": [{ actor: { type: "user" } }, "CONTEXT_INVALID", "actor.id"],
+    "whose actor is a string": [{ actor: "ada" }, "CONTEXT_INVALID", "actor"],
+    "whose metadata is a list": [{ metadata: [] }, "CONTEXT_INVALID", "metadata"],
+    "whose metadata is circular": [{ metadata: circular }, "CONTEXT_INVALID", "metadata.self.list[0]", "circular"],
+    "whose metadata holds a BigInt": [{ metadata: { a: [1n] } }, "CONTEXT_INVALID", "metadata.a[0]", "bigint"],
+    "whose metadata holds a NUL": [{ metadata: { a: "x\0" } }, "CONTEXT_INVALID", "metadata.a", "NUL"],
+    "whose metadata has a NUL in a key": [{ metadata: { "a\0": 1 } }, "CONTEXT_INVALID", "NUL"],
+    "whose metadata holds a lone surrogate": [{ metadata: { a: "\ud800" } }, "CONTEXT_INVALID", "surrogate"],
+    "whose metadata holds NaN": [{ metadata: { a: Number.NaN } }, "CONTEXT_INVALID", "NaN"],
+    "whose metadata holds a function": [{ metadata: { a: () => 1 } }, "CONTEXT_INVALID", "function"],
+    "whose metadata holds a Map": [{ metadata: { a: new Map() } }, "CONTEXT_INVALID", "Map"],
+    "with a NUL in the tenant": [{ tenant: "\0" }, "CONTEXT_INVALID", "NUL"],
+    "whose tenant is an object": [{ tenant: {} }, "CONTEXT_INVALID", "tenant"],
+    "whose actionName is a number": [{ actionName: 7 }, "CONTEXT_INVALID", "actionName"],
+  };
+  for (const [what, [context, code, ...words]] of Object.entries(contexts)) {
+    it(`refuses a context ${what} before the work runs`, async () => {
+      let ran = false;
+      const error = errorOf(() => withRequestContext(context as RequestContext, () => (ran = true)));
+      expectTyped(error, code, ...words);
+      expect(ran).to.equal(false);
+      await withRequestContext({}, async () => {
+        expectTyped(
+          errorOf(() => enrichRequestContext(context as RequestContext)),
+          code,
+        );
+        await accounts().save({ name: "with the context as it was" });
+      });
+      expect((await app.events()).map(({ metadata }) => metadata)).to.deep.equal([{}]);
+    });
+  }
+
+  it("refuses to enrich a context that is not there", () => {
+    expectTyped(
+      errorOf(() => enrichRequestContext({ tenant: "a" })),
+      "CONTEXT_INVALID",
+      "no request context",
+    );
+  });
+
+  it("refuses every write with a context that is too large or too deep, whole", async () => {
+    let deep: unknown = 1;
+    for (let level = 0; level < 12; level++) deep = [deep];
+    for (const metadata of [{ large: "x".repeat(3_000) }, { deep }]) {
+      await withRequestContext({ metadata }, async () => {
+        for (const write of [
+          () => accounts().save({ name: "one" }),
+          () => accounts().insert({ name: "one" }),
+          () => app.dataSource.query("insert into account (name) values ('one')"),
+          () => app.dataSource.transaction((manager) => manager.save(Account, { name: "one" })),
+        ])
+          expectTyped(await rejectionOf(write()), "LIMIT_EXCEEDED", "metadata" in metadata ? "" : "limits.");
+      });
+    }
+    expectTyped(
+      errorOf(() => {
+        let far: unknown = 1;
+        for (let level = 0; level < 5_000; level++) far = { far };
+        withRequestContext({ metadata: { far } }, () => undefined);
+      }),
+      "LIMIT_EXCEEDED",
+    );
+    await nothingWritten();
+  });
+
+  it("refuses a row that is larger than an event may be, with all that its transaction wrote", async () => {
+    const notes = { text: "x".repeat(8_000) };
+    expectTyped(await rejectionOf(accounts().save({ name: "one", notes })), "LIMIT_EXCEEDED", "dataBytes");
+    expectTyped(
+      await rejectionOf(
+        app.dataSource.transaction(async (manager) => {
+          await manager.save(Account, { name: "small" });
+          await manager.insert(Account, { name: "large", notes: notes as never });
+        }),
+      ),
+      "LIMIT_EXCEEDED",
+    );
+    await nothingWritten();
+    await accounts().save({ name: "after it" });
+    expect(await app.position()).to.not.equal(0n);
+  });
+
+  it("refuses points that are none, and says how to write them", async () => {
+    const { id } = await accounts().save({ name: "one" });
+    const rows = await app.rows();
+    const position = await app.position();
+    const points: readonly [unknown, ...string[]][] = [
+      [7, "number"],
+      [null, "null"],
+      [undefined, "undefined"],
+      [{}, "object"],
+      [{ bookmark: 7 }, "object"],
+      [{ bookmark: "no such" }, '"no such"'],
+      ["2026", "2026n"],
+      ["2026-05-01", "offset"],
+      ["2026-05-01T12:00:00", "offset"],
+      ["2026-13-01T12:00:00Z", "2026-13-01"],
+      ["yesterday", "offset"],
+      [new Date("nonsense"), "invalid"],
+      [new Date("1990-01-01T00:00:00Z"), "before the log began"],
+      ["2990-01-01T00:00:00Z", "future"],
+      [0n, "before"],
+      [-1n, "before"],
+      [position + 1n, "after"],
+    ];
+    for (const [point, ...words] of points) {
+      const given = point as PointInTime;
+      expectTyped(await rejectionOf(app.log.at(Account, id, given)), "POINT_IN_TIME_UNKNOWN", ...words);
+      if (point !== undefined) expectTyped(await rejectionOf(app.log.replay(given)), "POINT_IN_TIME_UNKNOWN", ...words);
+      if (point !== undefined)
+        expectTyped(await rejectionOf(app.events({ to: given })), "POINT_IN_TIME_UNKNOWN", ...words);
+    }
+    expectSameRows(await app.rows(), rows);
+    expect(await app.position()).to.equal(position);
+  });
+
+  it("refuses a time that the clock went past twice, and lists the positions", async () => {
+    const { id } = await accounts().save({ name: "one" });
+    await accounts().update({ id }, { name: "two" });
+    await accounts().update({ id }, { name: "three" });
+    await app.sql(`set session_replication_role = replica;
+      update chronicle.event set occurred_at = case data ->> 'name' when 'one' then timestamptz '2026-05-01T12:00:00Z' when 'two' then '2026-05-01T13:00:00Z' else '2026-05-01T12:00:01Z' end;
+      reset session_replication_role`);
+    const error = await rejectionOf(app.log.at(Account, id, "2026-05-01T12:30:00Z"));
+    expectTyped(error, "POINT_IN_TIME_AMBIGUOUS", "positions");
+  });
+
+  it("refuses ids that are none of the entity's", async () => {
+    for (const id of [null, undefined, {}, { id: {} }, "not a number", { name: "one" }] as const)
+      expectTyped(await rejectionOf(app.log.history(Account, id as never)), "OPTIONS_INVALID", "Account");
+    class Stranger {}
+    for (const entity of [Stranger, "Stranger"])
+      expectTyped(await rejectionOf(app.log.history(entity, 1)), "NOT_TRACKED", "Stranger");
+  });
+
+  it("refuses filters and options that are none", async () => {
+    for (const filter of [
+      { entityName: "x" },
+      { recordId: 1 },
+      { action: "insert" },
+      { after: 1 },
+      { order: "up" },
+      { limit: -1 },
+    ])
+      expectTyped(await rejectionOf(app.events(filter as object)), "OPTIONS_INVALID", "events");
+    for (const options of [{ unknown: "keep" }, { unknownRows: "all" }, { lockTimeoutMs: -1 }])
+      expectTyped(await rejectionOf(app.log.replay(undefined, options as object)), "OPTIONS_INVALID", "replay");
+    for (const name of ["", "  ", 7])
+      expectTyped(await rejectionOf(app.log.bookmark(name as string)), "OPTIONS_INVALID", "bookmark");
+    await app.log.bookmark("twice");
+    expectTyped(await rejectionOf(app.log.bookmark("twice")), "BOOKMARK_EXISTS", "twice");
+  });
+
+  it("stops a replay whose handlers are wrong, before anything is changed", async () => {
+    @Entity({ name: "account" })
+    @Tracked({ name: "Account", version: 2 })
+    class Second {
+      @PrimaryGeneratedColumn() id!: number;
+      @Column("text") name!: string;
+      @Column("jsonb", { nullable: true }) notes!: unknown;
+    }
+    await accounts().save([{ name: "one" }, { name: "two" }]);
+    await app.spoil("update account set name = 'spoilt'");
+    const rows = await app.rows();
+    const handlers: readonly [EventLogOptions["replay"], string, ...string[]][] = [
+      [{}, "REPLAY_VERSION_UNHANDLED", "Account create of version 1"],
+      [
+        { upcasters: [upcast(Second, "create", { from: 1 }, (row) => ({ ...row, nmae: 1 }))] },
+        "UNKNOWN_COLUMN",
+        '"nmae"',
+      ],
+      [
+        {
+          upcasters: [
+            upcast(Second, "create", { from: 1 }, () => {
+              throw new Error("no way");
+            }),
+          ],
+        },
+        "REPLAY_OVERRIDE_FAILED",
+        "no way",
+        "position",
+      ],
+      [
+        {
+          overrides: [
+            override(Second, "create", { versions: [1] }, async (event, state) => {
+              await state.create(Second, { ...event.data });
+              if (event.data["name"] === "two") throw new Error("at the second");
+            }),
+          ],
+        },
+        "REPLAY_OVERRIDE_FAILED",
+        "at the second",
+        "Account create version 1",
+      ],
+      [
+        {
+          overrides: [
+            override(Second, "create", { versions: [1] }, (event, state) =>
+              state.create(Second, { ...event.data, colour: "red" }),
+            ),
+          ],
+        },
+        "UNKNOWN_COLUMN",
+        '"colour"',
+      ],
+    ];
+    for (const [replay, code, ...words] of handlers) {
+      const { log } = await app.open({ entities: [Second], replay });
+      expectTyped(await rejectionOf(log.replay()), code, ...words);
+      expectSameRows(await app.rows(), rows);
+    }
+  });
+
+  it("refuses two tracked tables of one name wherever the names are asked for", async () => {
+    @Entity({ name: "other" })
+    @Tracked({ name: "Account" })
+    class Other {
+      @PrimaryGeneratedColumn() id!: number;
+    }
+    const { log, dataSource } = await app.open({ entities: [Account, Other] });
+    for (const call of [() => log.install(), () => log.check(), () => log.replay()])
+      expectTyped(await rejectionOf(call()), "OPTIONS_INVALID", '"Account"', "public.other");
+    expectTyped(await rejectionOf(dataSource.manager.save(Account, { name: "one" })), "OPTIONS_INVALID", '"Account"');
+    await nothingWritten();
+  });
+});
+
+describe("a write without an actor where one is required", () => {
+  const app = application({ entities: [Account], requireActor: true });
+
+  it("is refused whole, whoever makes it", async () => {
+    const accounts = app.dataSource.getRepository(Account);
+    const writes = [
+      () => accounts.save({ name: "one" }),
+      () => accounts.insert({ name: "one" }),
+      () => app.dataSource.query("insert into account (name) values ('one')"),
+      () => app.dataSource.transaction((manager) => manager.save(Account, { name: "one" })),
+      () => withRequestContext({ tenant: "a", metadata: { why: "none" } }, () => accounts.save({ name: "one" })),
+      () => withRequestContext({ actor: null }, () => accounts.save({ name: "one" })),
+    ];
+    for (const write of writes) expectTyped(await rejectionOf(write()), "ACTOR_REQUIRED", "actor");
+    const client = new pg.Client({ connectionString: app.url });
+    await client.connect();
+    const outside = await rejectionOf(client.query("insert into account (name) values ('one')"));
+    await client.end();
+    expect(outside).to.include({ code: "CH001" });
+    expect(await accounts.count()).to.equal(0);
+    expect(await app.position()).to.equal(0n);
+    await withRequestContext({ actor: { type: "job", id: 1 } }, () => accounts.save({ name: "one" }));
+    expectTyped(await rejectionOf(accounts.update({ name: "one" }, { name: "two" })), "ACTOR_REQUIRED");
+    expectTyped(await rejectionOf(accounts.delete({ name: "one" })), "ACTOR_REQUIRED");
+    expect((await accounts.find()).map(({ name }) => name)).to.deep.equal(["one"]);
+    expect(await accounts.update({ name: "nobody" }, { name: "two" }), "a write of no row").to.include({ affected: 0 });
+  });
+});
