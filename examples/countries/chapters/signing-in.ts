@@ -54,7 +54,7 @@ export async function signIn({ dataSource, log, report, expect }: Stage): Promis
     await attempt(activity, "ada", "countess", home.request ?? {});
     const notes = dataSource.getRepository(Note);
     const [note] = await notes.find({ order: { id: "ASC" }, take: 1 });
-    if (note !== undefined) await notes.save({ ...note, text: `${note.text} (read again)` });
+    if (note !== undefined) await notes.save(Object.assign(note, { text: `${note.text} (read again)` }));
   });
   const [entry] = await all(activity.search({ action: "sign_in", outcome: "success", limit: 1 }));
   const events = await all(log.events({ correlationId: entry?.correlationId ?? "none" }));
