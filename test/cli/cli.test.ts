@@ -320,6 +320,39 @@ describe("the command chronicle", function () {
     });
   });
 
+  describe("shadow", () => {
+    withApplication("each test", history);
+
+    it("builds the tables as they were beside the live ones, and drops them when it is told so", async () => {
+      const live = await readLiveRows(application.database.url, { logSchema: "chronicle" });
+      const made = await run("shadow", "--to", "bookmark:both_open", "--json");
+      expect(made).to.include({ code: 0, stderr: "" });
+      expect(json(made)).to.deep.include({ schema: "chronicle_shadow" });
+      expect(
+        await application.query("select id, name, balance from chronicle_shadow.account order by id"),
+      ).to.deep.equal([
+        { id: 1, name: "Ada", balance: "0" },
+        { id: 2, name: "Grace", balance: "0" },
+      ]);
+      expect(json(await run("shadow", "--drop", "--json"))).to.deep.equal({
+        schema: "chronicle_shadow",
+        dropped: true,
+      });
+      expect(await readLiveRows(application.database.url)).to.deep.equal(live);
+      expect(json(await run("shadow", "--drop", "--json"))).to.deep.equal({
+        schema: "chronicle_shadow",
+        dropped: false,
+      });
+    });
+
+    it("never drops a schema that is no shadow", async () => {
+      const { code, stderr } = await run("shadow", "--drop", "--schema", "public");
+      expect({ code, stderr }).to.deep.equal({ code: 2, stderr: "The schema public is no shadow.\n" });
+      expect((await run("shadow", "--schema", "public")).code).to.equal(2);
+      expect(await application.value("select count(*) from public.account")).to.equal("1");
+    });
+  });
+
   describe("verify, baseline and bookmark", () => {
     withApplication("each test");
 
@@ -404,6 +437,7 @@ describe("the command chronicle", function () {
         "events",
         "history",
         "replay",
+        "shadow",
         "verify",
         "baseline",
         "bookmark",

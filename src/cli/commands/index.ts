@@ -8,6 +8,7 @@ import { init } from "./init.js";
 import { install } from "./install.js";
 import { migration } from "./migration.js";
 import { replay } from "./replay.js";
+import { shadow } from "./shadow.js";
 import { status } from "./status.js";
 import { verify } from "./verify.js";
 
@@ -20,6 +21,7 @@ export const commands: readonly Register[] = [
   events,
   history,
   replay,
+  shadow,
   verify,
   baseline,
   bookmark,
