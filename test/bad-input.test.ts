@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { inspect } from "node:util";
 import pg from "pg";
 import { Column, DataSource, type DataSourceOptions, Entity, PrimaryGeneratedColumn } from "typeorm";
 import {
@@ -75,7 +76,7 @@ describe("bad input to withEventLog", () => {
     [{ replay: { overrides: [() => undefined] } }, "override"],
   ];
   for (const [options, ...words] of wrong) {
-    it(`refuses ${typeof options === "object" ? JSON.stringify(options, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value)).slice(0, 60) : String(options)}`, () => {
+    it(`refuses ${inspect(options, { breakLength: Infinity }).slice(0, 60)}`, () => {
       expectTyped(
         errorOf(() => withEventLog(postgres, options as EventLogOptions)),
         "OPTIONS_INVALID",
@@ -96,7 +97,7 @@ describe("bad input to withEventLog", () => {
       "mysql",
     );
     expectTyped(
-      errorOf(() => withEventLog({ ...postgres, nativeDriver: {} } as DataSourceOptions)),
+      errorOf(() => withEventLog({ ...postgres, nativeDriver: {} })),
       "DATABASE_UNSUPPORTED",
       "pg-native",
     );

@@ -151,7 +151,7 @@ describe("baseline", () => {
     for (const point of [early, before]) {
       const error = await rejectionOf(app.log.replay(point));
       expect(error).to.include({ code: "POINT_IN_TIME_UNKNOWN" });
-      expect(error.message).to.include("Part (");
+      expect(error.message).to.include("baseline of Part");
       expect(await rejectionOf(app.log.replay(point, { entities: [Part] }))).to.include({
         code: "POINT_IN_TIME_UNKNOWN",
       });
