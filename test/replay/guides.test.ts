@@ -51,6 +51,10 @@ describe("the guides to replay", function () {
     await printsWhatItSays("time-travel.md", ["time-travel.js"]);
   });
 
+  it("operate the log: verify it, mend it, read the past beside the present, follow it", async () => {
+    await printsWhatItSays("operating.md", ["nightly.js", "shadow.js", "follow.js"]);
+  });
+
   it("bring back what was done outside as records, and do it no second time", async () => {
     await printsWhatItSays("side-effects.md", ["main.js"]);
   });
