@@ -39,10 +39,8 @@ describe("a replay to the past", function () {
     ]);
     for (const event of events) {
       expect(event.actor).to.include({ id: "1" });
-      expect(event.metadata).to.deep.equal({
-        why: "mistake",
-        rewind: { position: String(report.effectivePosition), leftOut: [] },
-      });
+      expect(event.metadata).to.include({ why: "mistake" });
+      expect(event.metadata["rewind"]).to.include({ position: String(report.effectivePosition) });
       expect(event.transactionId).to.equal(events[0]?.transactionId);
     }
     expect(await app.rows()).to.deep.equal(rows);
