@@ -5,15 +5,19 @@ import { type Report, rounded } from "../report.js";
 import { timed, type Variant } from "../rounds.js";
 import { inRequest } from "./context.js";
 import { concurrent, type Operation, single } from "./operations.js";
-import { type Sources, withSources } from "./sources.js";
+import { isRecorded, type Sources, withSources } from "./sources.js";
 
-/** What tracking costs: the same operation on a plain DataSource, on a tracked one, and there with a request context. */
+/**
+ * What tracking costs: the same operation on a plain DataSource, on one tracked by triggers, there with a request context, and on
+ * one tracked by the entity subscriber, where that records it.
+ */
 export async function capture({ rounds = 10 }: BenchOptions): Promise<Report[]> {
-  return withDatabases(2, (urls) =>
+  return withDatabases(3, (urls) =>
     withSources(urls, async (sources) => {
       const rows: Report["rows"][number][] = [];
       for (const operation of [...single, concurrent]) {
-        const [plain, tracked, context] = await timed(variantsOf(operation, sources), rounds);
+        const recorded = await isRecorded(sources, (dataSource) => operation.run(dataSource, 1));
+        const [plain, tracked, context, subscriber] = await timed(variantsOf(operation, sources), rounds);
         const once = (ms = Number.NaN) => rounded(ms / operation.times);
         rows.push({
           operation: operation.name,
@@ -22,15 +26,17 @@ export async function capture({ rounds = 10 }: BenchOptions): Promise<Report[]> 
           "with context ms": once(context?.median),
           "tracked / plain": rounded(tracked?.ratio ?? Number.NaN),
           "with context / plain": rounded(context?.ratio ?? Number.NaN),
+          "subscriber ms": recorded ? once(subscriber?.median) : "not recorded",
+          "subscriber / plain": recorded ? rounded(subscriber?.ratio ?? Number.NaN) : "",
           aim: operation.aim,
         });
       }
-      return [{ title: `Capture by triggers, against plain TypeORM (${rounds} rounds, medians)`, rows }];
+      return [{ title: `Capture against plain TypeORM (${rounds} rounds, medians; tracked: by triggers)`, rows }];
     }),
   );
 }
 
-function variantsOf({ run, times }: Operation, { plain, tracked }: Sources): Variant[] {
+function variantsOf({ run, times }: Operation, { plain, tracked, subscriber }: Sources): Variant[] {
   let turn = 0;
   const repeated = (dataSource: DataSource, wrap: (work: () => Promise<unknown>) => Promise<unknown>) => async () => {
     for (let time = 0; time < times; time++) {
@@ -43,5 +49,6 @@ function variantsOf({ run, times }: Operation, { plain, tracked }: Sources): Var
     { name: "plain", run: repeated(plain, bare) },
     { name: "tracked", run: repeated(tracked, bare) },
     { name: "with context", run: repeated(tracked, inRequest) },
+    { name: "subscriber", run: repeated(subscriber, inRequest) },
   ];
 }

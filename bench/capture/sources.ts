@@ -1,34 +1,53 @@
-import { DataSource } from "typeorm";
+import { DataSource, type DataSourceOptions } from "typeorm";
 import { eventLog, withEventLog } from "../../src/index.js";
 import { Account, accountValues } from "./account.js";
 import { accountsAtStart } from "./operations.js";
 
-/** The same application twice, on two databases: as TypeORM alone has it, and tracked. */
+type PostgresOptions = Extract<DataSourceOptions, { type: "postgres" }>;
+
+/** The same application on three databases: as TypeORM alone has it, tracked by triggers, and tracked by the entity subscriber. */
 export interface Sources {
   readonly plain: DataSource;
   readonly tracked: DataSource;
+  readonly subscriber: DataSource;
 }
 
 export async function withSources<T>(urls: readonly string[], work: (sources: Sources) => Promise<T>): Promise<T> {
-  const options = urls.map((url) => ({
-    type: "postgres" as const,
+  const options = (url = ""): PostgresOptions => ({
+    type: "postgres",
     url,
     entities: [Account],
     synchronize: true,
     poolSize: 16,
-  }));
-  const [plain, tracked] = [options[0], withEventLog(options[1] as NonNullable<(typeof options)[1]>)].map(
-    (given) => new DataSource(given as NonNullable<(typeof options)[0]>),
-  ) as [DataSource, DataSource];
+  });
+  const sources: Sources = {
+    plain: new DataSource(options(urls[0])),
+    tracked: new DataSource(withEventLog(options(urls[1]))),
+    subscriber: new DataSource(withEventLog(options(urls[2]), { capture: "subscriber", uncaptured: "ignore" })),
+  };
   try {
-    await plain.initialize();
-    await tracked.initialize();
-    await eventLog(tracked).install();
-    for (const dataSource of [plain, tracked]) await fill(dataSource);
-    return await work({ plain, tracked });
+    for (const dataSource of Object.values(sources) as DataSource[]) {
+      await dataSource.initialize();
+      if (dataSource !== sources.plain) await eventLog(dataSource).install();
+      await fill(dataSource);
+    }
+    return await work(sources);
   } finally {
-    for (const dataSource of [plain, tracked]) if (dataSource.isInitialized) await dataSource.destroy();
+    for (const dataSource of Object.values(sources) as DataSource[])
+      if (dataSource.isInitialized) await dataSource.destroy();
   }
+}
+
+/** Whether the subscriber records all of an operation's writes. */
+export async function isRecorded(
+  { subscriber }: Sources,
+  operation: (dataSource: DataSource) => Promise<unknown>,
+): Promise<boolean> {
+  const log = eventLog(subscriber);
+  const count = async () => (await log.status()).uncaptured.reduce((sum, { count: times }) => sum + times, 0);
+  const before = await count();
+  await operation(subscriber);
+  return (await count()) === before;
 }
 
 async function fill(dataSource: DataSource): Promise<void> {

@@ -8,25 +8,27 @@ import { type Proxy, startProxy } from "./proxy.js";
 
 /** What each operation sends to the server, plain and tracked: tracking is to add neither a message nor a round trip. */
 export async function messages(): Promise<Report[]> {
-  return withDatabases(2, async (urls) => {
+  return withDatabases(3, async (urls) => {
     const proxies = await Promise.all(urls.map(startProxy));
-    const [ofPlain, ofTracked] = proxies as [Proxy, Proxy];
+    const [ofPlain, ofTracked, ofSubscriber] = proxies as [Proxy, Proxy, Proxy];
     try {
       return await withSources(
         proxies.map(({ url }) => url),
-        async ({ plain, tracked }) => {
+        async ({ plain, tracked, subscriber }) => {
           const rows: Report["rows"][number][] = [];
           for (const { name, run } of single) {
             const operation = (dataSource: DataSource) => run(dataSource, 1);
             const without = await sent(ofPlain, () => operation(plain));
             const tracking = await sent(ofTracked, () => operation(tracked));
             const context = await sent(ofTracked, () => inRequest(() => operation(tracked)));
+            const bySubscriber = await sent(ofSubscriber, () => inRequest(() => operation(subscriber)));
             rows.push({
               operation: name,
               plain: without,
               tracked: tracking,
               "with context": context,
-              equal: without === tracking && without === context ? "yes" : "NO",
+              subscriber: bySubscriber,
+              equal: [tracking, context, bySubscriber].every((one) => one === without) ? "yes" : "NO",
             });
           }
           return [
