@@ -1,4 +1,11 @@
-import type { ActivityEntry, ActivitySummary, RecordedEvent, ReplayReport, VerifyReport } from "../../src/index.js";
+import type {
+  ActivityEntry,
+  ActivitySummary,
+  RecordedEvent,
+  ReplayReport,
+  UncapturedWrite,
+  VerifyReport,
+} from "../../src/index.js";
 import type { Attempt, Fingerprint } from "./proof.js";
 import type { ActorCount, OldVersion, WrittenCount } from "./reading.js";
 import type { Spoiled } from "./spoil.js";
@@ -18,6 +25,16 @@ export interface Facts {
     readonly ways: readonly WrittenCount[];
     readonly actors: readonly ActorCount[];
     readonly durationMs: number;
+  };
+  /** Under subscriber capture only. */
+  readonly uncaptured: {
+    readonly writes: readonly UncapturedWrite[];
+    readonly found: VerifyReport;
+    /** How many rows of each entity differ from the log. */
+    readonly differing: Readonly<Record<string, number>>;
+    /** Of these, entities of which nothing was reported. */
+    readonly unreported: readonly string[];
+    readonly replay: ReplayReport;
   };
   readonly requests: { readonly lastEvents: readonly RecordedEvent[] };
   readonly history: { readonly name: string; readonly events: readonly RecordedEvent[] };

@@ -1,15 +1,26 @@
-import { eventLog } from "../../../src/index.js";
+import { type Capture, eventLog, type UncapturedWrite } from "../../../src/index.js";
 import { releaseOne } from "../data-sources.js";
 import { runErrands, type Written } from "../errands/errand.js";
 import { releaseOneErrands } from "../errands/release-one.js";
 import { importWorld } from "../import.js";
+import { type Fingerprint, fingerprints, plainClient } from "../proof.js";
 import { countEvents } from "../reading.js";
 import type { Report } from "../report/report.js";
 import { timed } from "./stage.js";
 
+/** What release 1 leaves behind. */
+export interface ReleaseOne {
+  readonly written: readonly Written[];
+  /** What plain SQL read when everything was imported. */
+  readonly imported: readonly Fingerprint[];
+  /** What the subscriber could not record; nothing under trigger capture. */
+  readonly uncaptured: readonly UncapturedWrite[];
+}
+
 /** The application starts: tables, log, import, and a few edits while a currency still has a label. */
-export async function runReleaseOne(url: string, report: Report): Promise<Written[]> {
-  const dataSource = await releaseOne(url).initialize();
+export async function runReleaseOne(url: string, capture: Capture, report: Report): Promise<ReleaseOne> {
+  const client = await plainClient(url);
+  const dataSource = await releaseOne(url, capture).initialize();
   try {
     const log = eventLog(dataSource);
     await log.install();
@@ -22,8 +33,11 @@ export async function runReleaseOne(url: string, report: Report): Promise<Writte
     );
     report.tell("imported", { rows, events: await countEvents(log), durationMs });
     await log.bookmark("imported");
-    return await runErrands(dataSource, releaseOneErrands);
+    const imported = await fingerprints(client);
+    const written = await runErrands(dataSource, releaseOneErrands);
+    return { written, imported, uncaptured: (await log.status()).uncaptured };
   } finally {
+    await client.end();
     await dataSource.destroy();
   }
 }

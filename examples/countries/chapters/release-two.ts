@@ -8,7 +8,11 @@ import { type Stage, timed } from "./stage.js";
 
 /** Two moments that are come back to later, and what plain SQL read in the tables then. */
 export interface Noted {
-  readonly middle: { readonly point: { readonly bookmark: string }; readonly tables: readonly Fingerprint[] };
+  readonly middle: {
+    readonly name: string;
+    readonly point: { readonly bookmark: string };
+    readonly tables: readonly Fingerprint[];
+  };
   readonly end: { readonly point: bigint; readonly tables: readonly Fingerprint[] };
 }
 
@@ -24,22 +28,36 @@ export async function migrate({ dataSource, log, report }: Stage): Promise<void>
 /** Nothing has changed once these are over. */
 const leavesNoEvent = new Set(["save, nothing changed", "transaction, rolled back"]);
 
+/** Ways of writing of which TypeORM's hooks show something. */
+const shownByHooks = new Set([
+  "save, loaded entity",
+  "save, partial entity",
+  "save, new entity",
+  "save, many-to-many",
+  "many-to-many, query builder", // the language that goes with one of them is saved
+  "transaction",
+  "soft-remove",
+  "recover",
+  "remove, with cascades",
+]);
+
 /** Everybody writes; half-way a bookmark is taken, in the end a position noted. */
 export async function write(
-  { dataSource, log, client, report, expect }: Stage,
+  { dataSource, log, capture, client, report, expect }: Stage,
   earlier: readonly Written[],
 ): Promise<Noted> {
   const [[first, middle], firstMs] = await timed(async () => {
     const written = await runErrands(dataSource, firstHalf);
     const { name } = await log.bookmark("the middle");
-    return [written, { point: { bookmark: name }, tables: await fingerprints(client) }] as const;
+    return [written, { name: "middle", point: { bookmark: name }, tables: await fingerprints(client) }] as const;
   });
   const [second, secondMs] = await timed(() => runErrands(dataSource, secondHalf));
   const { position } = await log.status();
   const end = { point: position, tables: await fingerprints(client) };
   const ways = await countByWay(log, [...earlier, ...first, ...second]);
   for (const { how, events } of ways) {
-    expect((events === 0) === leavesNoEvent.has(how), `There are ${events} events of "${how}".`);
+    const isEventless = capture === "trigger" ? leavesNoEvent.has(how) : !shownByHooks.has(how);
+    expect((events === 0) === isEventless, `There are ${events} events of "${how}".`);
   }
   report.tell("written", {
     ways,

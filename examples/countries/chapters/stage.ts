@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { DataSource } from "typeorm";
-import { type EventLog, eventLog } from "../../../src/index.js";
+import { type Capture, type EventLog, eventLog } from "../../../src/index.js";
 import { releaseTwo } from "../data-sources.js";
 import { plainClient } from "../proof.js";
 import type { Report } from "../report/report.js";
@@ -9,6 +9,7 @@ import type { Report } from "../report/report.js";
 export interface Stage {
   readonly dataSource: DataSource;
   readonly log: EventLog;
+  readonly capture: Capture;
   /** A connection past the library, for proofs and for mischief. */
   readonly client: pg.Client;
   readonly report: Report;
@@ -17,13 +18,18 @@ export interface Stage {
 }
 
 /** Opens the stage for `play` and closes it again. Returns what was expected in vain. */
-export async function onStage(url: string, report: Report, play: (stage: Stage) => Promise<void>): Promise<string[]> {
+export async function onStage(
+  url: string,
+  capture: Capture,
+  report: Report,
+  play: (stage: Stage) => Promise<void>,
+): Promise<string[]> {
   const client = await plainClient(url);
-  const dataSource = await releaseTwo(url).initialize();
+  const dataSource = await releaseTwo(url, capture).initialize();
   const differences: string[] = [];
   const expect: Stage["expect"] = (holds, otherwise) => void (holds || differences.push(otherwise));
   try {
-    await play({ dataSource, log: eventLog(dataSource), client, report, expect });
+    await play({ dataSource, log: eventLog(dataSource), capture, client, report, expect });
   } finally {
     await dataSource.destroy();
     await client.end();

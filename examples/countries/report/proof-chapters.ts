@@ -34,7 +34,7 @@ export function replayed({ middle, end, proof }: Facts["replayed"]): string {
   const head = ["table", ...proof.flatMap(([point]) => [`rows, hash at the ${point}`, "replayed to it"])];
   const tables = proof[0]?.[1].map(({ table: name }) => name) ?? [];
   const rows = tables.map((name) => [name, ...proof.flatMap((part) => proofCells(name, part))]);
-  const replays = [replayCells("the middle", middle), replayCells("the end", end)];
+  const replays = [replayCells(`the ${proof[0]?.[0]}`, middle), replayCells("the end", end)];
   return [table(head, rows), "", table(replayHead, replays, { right: replayHead.slice(1) })].join("\n");
 }
 

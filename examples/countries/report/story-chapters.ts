@@ -28,6 +28,30 @@ export function written({ ways, actors, durationMs }: Facts["written"]): string 
   ].join("\n");
 }
 
+/** How many kinds of statements are told one by one. */
+const shapesTold = 12;
+
+export function uncaptured({ writes, found, differing, unreported, replay }: Facts["uncaptured"]): string {
+  const total = writes.reduce((sum, { count: times }) => sum + times, 0);
+  const rows = writes
+    .slice(0, shapesTold)
+    .map(({ shape, tables, count: times }) => [count(times), shortened(tables.join(", "), 28), shortened(shape, 70)]);
+  const more = writes.length - rows.length;
+  const { missing, unexpected, different } = found.counts;
+  const entities = Object.entries(differing).map(([entity, number]) => `${entity} ${count(number)}`);
+  const { inserted, updated, deleted } = replay.rows;
+  return [
+    `  ${counted(total, "write")} in ${counted(writes.length, "kind")} of statement: by criteria, by builders, by SQL, by the database itself`,
+    table(["times", "of", "statement"], rows, { right: ["times"] }),
+    ...(more > 0 ? [styleText("dim", `  and ${counted(more, "kind")} more`)] : []),
+    "",
+    `  verify() finds them: ${count(different)} rows differ, ${count(unexpected)} are unknown to the log, ${count(missing)} are gone (${entities.join(", ")})`,
+    `  ${unreported.length === 0 ? styleText("green", "✓ none of an entity of which nothing was reported") : styleText("red", `✗ not reported: ${unreported.join(", ")}`)}`,
+    `  What was not recorded cannot be brought back: replay() makes the tables what the log says,`,
+    `  ${counted(updated, "row")} changed back, ${count(deleted)} taken out, ${count(inserted)} put in again. Trigger capture, the default, loses none of this.`,
+  ].join("\n");
+}
+
 export function requests({ lastEvents }: Facts["requests"]): string {
   const rows = lastEvents.map((event) => [
     styleText("dim", String(event.position)),

@@ -3,7 +3,7 @@ import type { Facts } from "../facts.js";
 import { appendOnly, mended, replayed } from "./proof-chapters.js";
 import { signedIn } from "./activity-chapter.js";
 import type { Report } from "./report.js";
-import { history, imported, migrated, requests, sensitive, versions, written } from "./story-chapters.js";
+import { history, imported, migrated, requests, sensitive, uncaptured, versions, written } from "./story-chapters.js";
 import { seconds } from "./words.js";
 
 type Chapters = { readonly [Chapter in keyof Facts]: (facts: Facts[Chapter]) => string };
@@ -12,6 +12,7 @@ const chapters: Chapters = {
   imported,
   migrated,
   written,
+  uncaptured,
   requests,
   history,
   sensitive,
@@ -28,12 +29,13 @@ const headings: Readonly<Record<keyof Facts, string | undefined>> = {
   imported: undefined,
   migrated: "Release 2 splits the currency's label into name and symbol",
   written: "Three people and a job write, in every common way",
+  uncaptured: "What the entity subscriber could not record, and said so",
   requests: "Who did what, and why: one event of each of the last twelve requests",
   history: "One record's history",
   sensitive: "A sensitive column is recorded, and shown to nobody",
   versions: "An event of version 1, and what it makes today",
   appendOnly: "The log's own owner tries to rewrite it",
-  replayed: "Back to the middle, and forward again: every table as plain SQL reads it",
+  replayed: "Back to an earlier point, and forward again: every table as plain SQL reads it",
   mended: "Three rows spoiled with the triggers disabled",
   signedIn: "What people tried: sign-ins, an attack that raises an alert, an export",
   closing: undefined,
