@@ -34,6 +34,9 @@ export interface Facts {
     readonly differing: Readonly<Record<string, number>>;
     /** Of these, entities of which nothing was reported. */
     readonly unreported: readonly string[];
+    /** Why the log's end cannot be replayed; null where it can. */
+    readonly refusal: string | null;
+    /** To the import. */
     readonly replay: ReplayReport;
   };
   readonly requests: { readonly lastEvents: readonly RecordedEvent[] };

@@ -31,7 +31,7 @@ export function written({ ways, actors, durationMs }: Facts["written"]): string 
 /** How many kinds of statements are told one by one. */
 const shapesTold = 12;
 
-export function uncaptured({ writes, found, differing, unreported, replay }: Facts["uncaptured"]): string {
+export function uncaptured({ writes, found, differing, unreported, refusal, replay }: Facts["uncaptured"]): string {
   const total = writes.reduce((sum, { count: times }) => sum + times, 0);
   const rows = writes
     .slice(0, shapesTold)
@@ -45,10 +45,13 @@ export function uncaptured({ writes, found, differing, unreported, replay }: Fac
     table(["times", "of", "statement"], rows, { right: ["times"] }),
     ...(more > 0 ? [styleText("dim", `  and ${counted(more, "kind")} more`)] : []),
     "",
-    `  verify() finds them: ${count(different)} rows differ, ${count(unexpected)} are unknown to the log, ${count(missing)} are gone (${entities.join(", ")})`,
+    `  verify() finds them: ${count(different)} rows differ, ${count(unexpected)} are unknown to the log, ${count(missing)} are gone`,
+    styleText("dim", `  ${entities.join(", ")}`),
     `  ${unreported.length === 0 ? styleText("green", "✓ none of an entity of which nothing was reported") : styleText("red", `✗ not reported: ${unreported.join(", ")}`)}`,
-    `  What was not recorded cannot be brought back: replay() makes the tables what the log says,`,
-    `  ${counted(updated, "row")} changed back, ${count(deleted)} taken out, ${count(inserted)} put in again. Trigger capture, the default, loses none of this.`,
+    "  What was not recorded cannot be brought back, nor can the log's end be replayed: " +
+      (refusal ?? "it would take these writes back"),
+    `  Back to the import, which was made by save alone: ${counted(updated, "row")} updated, ${count(deleted)} deleted, ${count(inserted)} inserted.`,
+    "  Trigger capture, the default, records all of these writes.",
   ].join("\n");
 }
 
