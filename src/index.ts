@@ -35,17 +35,9 @@ export type { ActivityEntry, ActivityInput, RecordNowInput } from "./activity/en
 export type { ExportFormat, ExportOptions } from "./activity/export.js";
 export type { FailuresOptions } from "./activity/failures.js";
 export type { Handler } from "./activity/handler.js";
-export type {
-  AccessAction,
-  ActivityOptions,
-  Alert,
-  AlertOptions,
-  AlertRule,
-  ClientOptions,
-  FileSinkOptions,
-  SinkOption,
-  WebhookSinkOptions,
-} from "./activity/options.js";
+export type { Alert, AlertOptions, AlertRule } from "./activity/alert-options.js";
+export type { AccessAction, ActivityOptions, ClientOptions } from "./activity/options.js";
+export type { FileSinkOptions, SinkOption, WebhookSinkOptions } from "./sinks/options.js";
 export type { ActivityFilter, SearchOptions } from "./activity/search.js";
 export type { TrustProxy } from "./activity/trust-proxy.js";
 export type { ActivityStats, ActivitySummary, Count } from "./activity/summary.js";

@@ -2,7 +2,7 @@ import type { Session, TextRow } from "../core/session.js";
 import { join, raw, sql, type Statement } from "../core/sql.js";
 import type { ActivityEntry } from "./entry.js";
 import type { EntryMaker } from "./entry-maker.js";
-import type { Alert, AlertRule } from "./options.js";
+import type { Alert, AlertRule } from "./alert-options.js";
 import { anyOf } from "./selection.js";
 import { insertEntries } from "./table.js";
 

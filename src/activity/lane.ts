@@ -1,3 +1,4 @@
+import { AsyncResource } from "node:async_hooks";
 import type { Sink } from "../sinks/sink.js";
 import type { ActivityEntry } from "./entry.js";
 
@@ -24,6 +25,9 @@ const firstWaitMs = 200;
 const longestWaitMs = 30_000;
 /** A sink that fell behind is caught up in larger writes. */
 const largestWrite = 1_000;
+
+/** Sinks are called outside of any request: what they do is not done by whoever recorded the last entry. */
+const outside = new AsyncResource("typeorm-chronicle activity");
 
 /** The way to one sink: a bounded queue, written in batches, one write at a time, tried again until it succeeds. */
 export class Lane {
@@ -119,10 +123,12 @@ export class Lane {
 
   /** One loop at a time: whoever comes while it runs is answered by it. */
   #write(): Promise<boolean> {
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined;
-      if (this.#queue.length > 0 && this.#timer === undefined) this.#retryLater();
-    });
+    this.#writing ??= outside
+      .runInAsyncScope(() => this.#writeAll())
+      .finally(() => {
+        this.#writing = undefined;
+        if (this.#queue.length > 0 && this.#timer === undefined) this.#retryLater();
+      });
     return this.#writing;
   }
 

@@ -65,7 +65,7 @@ export function start(dataSource: DataSource): void {
     timers.push(setInterval(() => spooled.tend(), tendMs));
   }
   for (const timer of timers) timer.unref();
-  listen("beforeExit", () => void recorder.flush());
+  flushBeforeExit();
   if (options.flushOnSignals)
     for (const signal of ["SIGTERM", "SIGINT"]) listen(signal, () => void endBy(signal as "SIGTERM", recorder));
   recordReads(dataSource, recorder);
@@ -77,6 +77,18 @@ export function start(dataSource: DataSource): void {
     for (const timer of timers) clearTimeout(timer);
     for (const [event, listener] of listeners) process.off(event, listener);
     await sayFarewell(recorder);
+  });
+}
+
+let isListening = false;
+
+/** Where a process ends for want of work, without destroy(): once, for a database that is away would keep it from ending. */
+function flushBeforeExit(): void {
+  if (isListening) return;
+  isListening = true;
+  process.once("beforeExit", () => {
+    isListening = false;
+    for (const dataSource of inUse) void recorderOf(dataSource).flush();
   });
 }
 

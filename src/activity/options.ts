@@ -1,80 +1,11 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { IsBoolean, IsIn, IsInt, IsString, Max, Min, ValidateIf } from "class-validator";
-import { outcomes, severities, type Outcome, type Severity } from "../../entities/activity.js";
 import { EventLogError } from "../core/errors.js";
 import { expected, fill, isRecord, positiveInteger, show } from "../core/options.js";
-import type { ActivityEntry } from "./entry.js";
+import { checkSink, type SinkOption } from "../sinks/options.js";
+import { type AlertOptions, checkAlerts, type CheckedAlertOptions } from "./alert-options.js";
+import { type Find, isNames } from "./findings.js";
 import { compiledTrust, type TrustProxy } from "./trust-proxy.js";
-
-export interface FileSinkOptions {
-  readonly folder: string;
-  /** A file this large is closed and another begun. (Default: 100) */
-  readonly rotationSizeMb?: number | undefined;
-  /** (Default: 30) */
-  readonly keepDays?: number | undefined;
-}
-
-export interface WebhookSinkOptions {
-  readonly url: string;
-  /** Of Standard Webhooks: base64, with or without `whsec_`. */
-  readonly secret: string;
-  /** The lowest severity sent. (Default: "warning") */
-  readonly severity?: Severity | undefined;
-  /** Requests beside the first, before the batch goes back to the queue. (Default: 3) */
-  readonly retries?: number | undefined;
-  readonly timeoutMs?: number | undefined;
-  /** Allow addresses of private networks and of this machine. (Default: false) */
-  readonly allowPrivate?: boolean | undefined;
-}
-
-export type SinkOption =
-  | "database"
-  | { readonly file: FileSinkOptions }
-  | { readonly webhook: WebhookSinkOptions }
-  | { readonly name: string; readonly write: (batch: readonly ActivityEntry[]) => Promise<void> }
-  | ((batch: readonly ActivityEntry[]) => Promise<void>);
-
-/** Which entries count, and by what they are counted. */
-export interface AlertRule {
-  readonly name: string;
-  readonly filter: {
-    readonly action?: string | readonly string[] | undefined;
-    readonly outcome?: Outcome | undefined;
-    readonly severity?: Severity | undefined;
-    readonly category?: string | undefined;
-    readonly strategy?: string | undefined;
-    readonly source?: "server" | "client" | undefined;
-  };
-  /** Counted per address, actor, subject or tenant; else together. (Default: together) */
-  readonly by?: "ip" | "actor" | "subject" | "tenant" | undefined;
-  readonly threshold: number;
-  readonly windowSeconds: number;
-}
-
-export interface Alert {
-  readonly name: string;
-  readonly by: AlertRule["by"] | null;
-  /** The address, actor, subject or tenant that was counted. */
-  readonly value: string | null;
-  readonly count: number;
-  readonly threshold: number;
-  readonly windowSeconds: number;
-  /** The alert as an entry of the log. */
-  readonly entry: ActivityEntry;
-}
-
-export interface AlertOptions {
-  /** What a sign-in is called. (Default: ["sign_in"]) */
-  readonly signInActions?: readonly string[] | undefined;
-  /** Failed sign-ins of one address; 0 for none. (Default: 10) */
-  readonly failuresPerAddress?: number | undefined;
-  /** Failed sign-ins of one actor or subject; 0 for none. (Default: 5) */
-  readonly failuresPerSubject?: number | undefined;
-  /** (Default: 300) */
-  readonly windowSeconds?: number | undefined;
-  readonly rules?: readonly AlertRule[] | undefined;
-  readonly onAlert?: ((alert: Alert) => void | Promise<void>) | undefined;
-}
 
 export interface ClientOptions {
   /** (Default: 16 384) */
@@ -129,7 +60,7 @@ export interface ActivityOptions {
 }
 
 /** Options after they were checked: defaults filled in, frozen. */
-export interface CheckedActivityOptions {
+export interface CheckedActivityOptions extends CheckedAlertOptions {
   readonly enabled: boolean;
   readonly batch: { readonly size: number; readonly intervalMs: number };
   readonly queue: number;
@@ -150,17 +81,12 @@ export interface CheckedActivityOptions {
   readonly excludeStrategies: readonly string[];
   readonly sensitiveKeys: boolean;
   readonly sinks: readonly SinkOption[];
-  readonly signInActions: readonly string[];
-  readonly rules: readonly AlertRule[];
-  readonly onAlert: ((alert: Alert) => void | Promise<void>) | undefined;
   readonly client: { readonly maxBytes: number; readonly perMinute: number } | undefined;
   readonly authorize: ((action: AccessAction, user: unknown) => boolean | Promise<boolean>) | undefined;
 }
 
 const modes = ["none", "hash", "truncate", "exclude"];
-const seconds = expected("a positive number of seconds");
 const trueOrFalse = expected("true or false");
-const count = expected("a whole number from 0");
 
 class Scalars {
   @IsBoolean(trueOrFalse) enabled = true;
@@ -187,12 +113,6 @@ class Batch {
   @IsInt(positiveInteger) @Min(1, positiveInteger) intervalMs = 10_000;
 }
 
-class Alerts {
-  @IsInt(count) @Min(0, count) failuresPerAddress = 10;
-  @IsInt(count) @Min(0, count) failuresPerSubject = 5;
-  @IsInt(seconds) @Min(1, seconds) windowSeconds = 300;
-}
-
 class Client {
   @IsInt(positiveInteger) @Min(1, positiveInteger) maxBytes = 16_384;
   @IsInt(positiveInteger) @Min(1, positiveInteger) perMinute = 60;
@@ -203,7 +123,7 @@ const lists = ["includeFields", "includeActions", "excludeActions", "includeStra
 /** Checks what a caller gave, once; every finding in one list. Throws OPTIONS_INVALID. */
 export function checkActivityOptions(given: ActivityOptions = {}): CheckedActivityOptions {
   const findings: string[] = [];
-  const find = (what: string, wanted: string, got: unknown) =>
+  const find: Find = (what, wanted, got) =>
     void findings.push(`expected activity.${what} to be ${wanted}, got: ${show(got)}`);
   if (!isRecord(given)) {
     throw new EventLogError("OPTIONS_INVALID", `expected activity to be an object, got: ${show(given)}.`);
@@ -268,94 +188,6 @@ export function checkActivityOptions(given: ActivityOptions = {}): CheckedActivi
     client: checkedClient,
     authorize,
   });
-}
-
-type Find = (what: string, wanted: string, got: unknown) => void;
-
-function checkSink(sink: unknown, at: string, find: Find): void {
-  if (sink === "database" || typeof sink === "function") return;
-  const { file, webhook, name, write } = isRecord(sink) ? sink : {};
-  const known = ["file", "webhook", "name", "write"];
-  for (const key of isRecord(sink) ? Object.keys(sink) : [])
-    if (!known.includes(key)) find(at, "made of known keys", key);
-  if (typeof name === "string" && typeof write === "function") return;
-  if (isRecord(file)) {
-    onlyKeys(file, ["folder", "rotationSizeMb", "keepDays"], `${at}.file`, find);
-    if (typeof file.folder !== "string" || file.folder === "") find(`${at}.file.folder`, "a folder", file.folder);
-    for (const key of ["rotationSizeMb", "keepDays"])
-      if (file[key] !== undefined && !(Number.isInteger(file[key]) && Number(file[key]) > 0))
-        find(`${at}.file.${key}`, "a positive integer", file[key]);
-  } else if (isRecord(webhook)) {
-    onlyKeys(webhook, ["url", "secret", "severity", "retries", "timeoutMs", "allowPrivate"], `${at}.webhook`, find);
-    if (typeof webhook.url !== "string" || !/^https?:\/\//.test(webhook.url) || !URL.canParse(webhook.url))
-      find(`${at}.webhook.url`, "an http(s) address", webhook.url);
-    if (typeof webhook.secret !== "string" || webhook.secret === "")
-      find(`${at}.webhook.secret`, "a secret", typeof webhook.secret);
-    if (webhook.severity !== undefined && !severities.includes(webhook.severity as Severity))
-      find(`${at}.webhook.severity`, severities.join(", "), webhook.severity);
-    for (const key of ["retries", "timeoutMs"])
-      if (webhook[key] !== undefined && !(Number.isInteger(webhook[key]) && Number(webhook[key]) >= 0))
-        find(`${at}.webhook.${key}`, "a whole number from 0", webhook[key]);
-  } else find(at, '"database", { file }, { webhook }, { name, write } or a function', sink);
-}
-
-function onlyKeys(value: object, known: readonly string[], at: string, find: Find): void {
-  for (const key of Object.keys(value)) if (!known.includes(key)) find(at, `made of ${known.join(", ")}`, key);
-}
-
-/** The rules, those for sign-ins among them. What a front end says counts for none of those: it could lock anybody out. */
-function checkAlerts(
-  given: unknown,
-  findings: string[],
-  find: Find,
-): Pick<CheckedActivityOptions, "signInActions" | "rules" | "onAlert"> {
-  if (given === false) return { signInActions: ["sign_in"], rules: [], onAlert: undefined };
-  const {
-    rules = [],
-    signInActions = ["sign_in"],
-    onAlert,
-    ...thresholds
-  } = (isRecord(given) ? given : {}) as AlertOptions;
-  const checked = fill(new Alerts(), isRecord(given) ? thresholds : given, "activity.alerts.", findings);
-  if (!isNames(signInActions)) find("alerts.signInActions", "a list of names", signInActions);
-  if (onAlert !== undefined && typeof onAlert !== "function") find("alerts.onAlert", "a function", onAlert);
-  const filter = { action: signInActions, outcome: "failure", source: "server" } as const;
-  const { failuresPerAddress, failuresPerSubject, windowSeconds } = checked;
-  const signIns: AlertRule[] = [
-    { name: "failed_sign_ins_by_address", filter, by: "ip", threshold: failuresPerAddress, windowSeconds },
-    { name: "failed_sign_ins_by_actor", filter, by: "actor", threshold: failuresPerSubject, windowSeconds },
-    { name: "failed_sign_ins_by_subject", filter, by: "subject", threshold: failuresPerSubject, windowSeconds },
-  ];
-  if (!Array.isArray(rules)) find("alerts.rules", "a list", rules);
-  else for (const [index, rule] of rules.entries()) checkRule(rule, `alerts.rules[${index}]`, find);
-  const all = [...signIns.filter(({ threshold }) => threshold > 0), ...(Array.isArray(rules) ? rules : [])];
-  const names = all.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) find("alerts.rules", "rules of different names", twice);
-  return { signInActions, rules: all, onAlert };
-}
-
-function checkRule(rule: unknown, at: string, find: Find): void {
-  const { name, filter, by, threshold, windowSeconds } = isRecord(rule) ? rule : {};
-  if (isRecord(rule)) onlyKeys(rule, ["name", "filter", "by", "threshold", "windowSeconds"], at, find);
-  if (typeof name !== "string" || name === "") find(`${at}.name`, "a name", name);
-  if (!isRecord(filter)) find(`${at}.filter`, "an object", filter);
-  else {
-    onlyKeys(filter, ["action", "outcome", "severity", "category", "strategy", "source"], `${at}.filter`, find);
-    if (filter.outcome !== undefined && !outcomes.includes(filter.outcome as Outcome))
-      find(`${at}.filter.outcome`, outcomes.join(", "), filter.outcome);
-    if (filter.severity !== undefined && !severities.includes(filter.severity as Severity))
-      find(`${at}.filter.severity`, severities.join(", "), filter.severity);
-  }
-  if (by !== undefined && !["ip", "actor", "subject", "tenant"].includes(by as string))
-    find(`${at}.by`, '"ip", "actor", "subject" or "tenant"', by);
-  if (!Number.isInteger(threshold) || Number(threshold) < 1) find(`${at}.threshold`, "a positive integer", threshold);
-  if (typeof windowSeconds !== "number" || !(windowSeconds > 0) || !Number.isFinite(windowSeconds))
-    find(`${at}.windowSeconds`, "a positive number of seconds", windowSeconds);
-}
-
-function isNames(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === "string" && item !== "");
 }
 
 function isRetention(value: unknown): boolean {

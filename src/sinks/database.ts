@@ -1,7 +1,7 @@
 import type { Alerts } from "../activity/alerts.js";
 import type { Connection } from "../activity/connection.js";
 import type { ActivityEntry } from "../activity/entry.js";
-import type { Alert } from "../activity/options.js";
+import type { Alert } from "../activity/alert-options.js";
 import { stateOf } from "../core/database-errors.js";
 import type { Sink } from "./sink.js";
 

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createStream, type RotatingFileStream } from "rotating-file-stream";
-import type { FileSinkOptions } from "../activity/options.js";
+import type { FileSinkOptions } from "./options.js";
 import type { Sink } from "./sink.js";
 
 const current = "activity.jsonl";

@@ -4,7 +4,7 @@ import { request as httpsRequest } from "node:https";
 import ipaddr from "ipaddr.js";
 import { Webhook } from "standardwebhooks";
 import { severities } from "../../entities/activity.js";
-import type { WebhookSinkOptions } from "../activity/options.js";
+import type { WebhookSinkOptions } from "./options.js";
 import type { Sink } from "./sink.js";
 
 /** Entries of one message. */

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { Webhook } from "standardwebhooks";
-import type { ActivityEntry, SinkOption } from "../../src/index.js";
+import { type ActivityEntry, requestContext, type SinkOption, withRequestContext } from "../../src/index.js";
 import { found, rows, startActivity, until } from "../activity/activity-log.js";
 
 const entriesOf = (text: string) =>
@@ -59,6 +59,22 @@ describe("sinks", function () {
     } finally {
       await app.database.drop(); // destroy() would wait for the stuck one, within its limit
       void app.dataSource.destroy().catch(() => undefined);
+    }
+  });
+
+  it("are called outside of any request", async () => {
+    const seen: unknown[] = [];
+    const app = await startActivity({ batch: false, sinks: [async () => void seen.push(requestContext())] });
+    try {
+      withRequestContext({ actor: { type: "user", id: 1 } }, () => app.log.activity.record("inside"));
+      await withRequestContext({ actor: { type: "user", id: 1 } }, async () => {
+        app.log.activity.record("inside");
+        await app.log.activity.flush();
+      });
+      expect(seen).to.have.length.greaterThan(0);
+      expect(seen.every((context) => context === undefined)).to.equal(true);
+    } finally {
+      await app.stop();
     }
   });
 
