@@ -33,7 +33,8 @@ async function main(): Promise<void> {
     extra: { connectionTimeoutMillis: 2_000 },
     logging: false,
   });
-  await dataSource.initialize();
+  // One that gets ready while the server comes back tries again.
+  while (!dataSource.isInitialized) await dataSource.initialize().catch(() => pause(100));
   await told.go;
   const write = async (loop: number) => {
     for (let serial = 0; !stopping; serial++) {
