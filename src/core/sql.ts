@@ -33,6 +33,9 @@ function isStatement(value: unknown): value is Statement {
   return typeof value === "object" && value !== null && "text" in value && "values" in value;
 }
 
+/** A parameter's number; names and literals, which may hold what looks like one, are passed over. */
+const parameter = /"(?:[^"]|"")*"|'(?:[^']|'')*'|\$(\d+)/g;
+
 /** A statement from a template: raw pieces and nested statements are spliced in, every other value becomes a parameter. */
 export function sql(strings: TemplateStringsArray, ...pieces: readonly unknown[]): Statement {
   let text = strings[0] ?? "";
@@ -41,7 +44,9 @@ export function sql(strings: TemplateStringsArray, ...pieces: readonly unknown[]
     if (isRaw(piece)) text += piece[RAW];
     else if (isStatement(piece)) {
       const offset = values.length;
-      text += piece.text.replaceAll(/\$(\d+)/g, (_, number: string) => `$${Number(number) + offset}`);
+      text += piece.text.replaceAll(parameter, (all, number?: string) =>
+        number === undefined ? all : `$${Number(number) + offset}`,
+      );
       values.push(...piece.values);
     } else {
       values.push(piece);

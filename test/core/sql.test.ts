@@ -20,6 +20,12 @@ describe("the sql tag", () => {
     expect(values).to.have.length(24);
   });
 
+  it("leaves names and literals alone that hold what looks like a parameter", () => {
+    const inner = sql`${raw(quoteIdentifier('costs $1 "net"'))} = ${1} and b = ${raw(quoteLiteral("it's $1"))}`;
+    const { text } = sql`select ${0} where ${inner}`;
+    expect(text).to.equal(`select $1 where "costs $1 ""net""" = $2 and b = 'it''s $1'`);
+  });
+
   it("joins none to nothing", () => {
     expect(join([], " and ")).to.deep.equal({ text: "", values: [] });
   });
