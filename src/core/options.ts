@@ -97,7 +97,7 @@ class Scalars {
   @IsIn(["trigger", "subscriber"], expected('"trigger" or "subscriber"')) capture: Capture = "trigger";
   @IsIn(["warn", "error", "ignore"], expected('"warn", "error" or "ignore"')) uncaptured: Uncaptured = "warn";
   @IsString(expected("a schema name"))
-  @Matches(/^[^\0]+$/, expected("a schema name"))
+  @Matches(/^[^\0'%$\\]+$/, expected("a schema name without quotes, %, $ or backslashes"))
   @MaxLength(63, expected("at most 63 characters"))
   schema = "chronicle";
   @IsBoolean(expected("true or false")) requireActor = false;
