@@ -66,12 +66,16 @@ const postgres = await startPostgres();
 let caught = 0;
 try {
   for (const name of names) {
-    const by = judge(name, postgres.url);
-    if (by !== undefined) caught++;
-    console.log(`${by === undefined ? "SURVIVED" : "caught  "} ${name}${by === undefined ? "" : `: ${by}`}`);
+    try {
+      const by = judge(name, postgres.url);
+      if (by !== undefined) caught++;
+      console.log(`${by === undefined ? "SURVIVED" : "caught  "} ${name}${by === undefined ? "" : `: ${by}`}`);
+    } catch (error) {
+      console.log(`BROKEN   ${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 } finally {
   await postgres.stop();
 }
-console.log(`${caught} caught, ${names.length - caught} survived`);
+console.log(`${caught} caught, ${names.length - caught} not`);
 process.exitCode = caught === names.length && names.length > 0 ? 0 : 1;
