@@ -94,6 +94,18 @@ describe("alerts", function () {
     expect(raised.map(({ value }) => value)).to.deep.equal(["again", "again"]);
   });
 
+  it("count what is told late in its own window, to the edge", async () => {
+    for (const [subject, first] of [
+      ["late, outside", 0],
+      ["late, inside", 0.001],
+    ] as const) {
+      await fail(first, { subject });
+      for (let index = 0; index < 3; index++) await fail(300, { subject });
+      await fail(100, { subject });
+    }
+    expect(raised.map(({ value, count }) => [value, count])).to.deep.equal([["late, inside", 5]]);
+  });
+
   it("fire by filter and window for anything else", async () => {
     const { activity } = app.log;
     const actor = { type: "user", id: "9" };

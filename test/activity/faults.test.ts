@@ -136,7 +136,7 @@ describe("activity under faults", function () {
       expect(tail.length, `lost in ${run}`).to.be.at.most(queue);
       lost += tail.length;
     }
-    console.log(`      ${plainKills} plainKills, ${lost} queued entries lost`);
+    console.log(`      ${plainKills} kills, ${lost} queued entries lost`);
   });
 
   it("tells by a gap entry how much was dropped while the database was away, to the entry", async () => {
