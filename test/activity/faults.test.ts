@@ -120,7 +120,7 @@ describe("activity under faults", function () {
     console.log(`      ${kills} kills, ${underFault} of them under a fault, ${recorded} entries recorded, 0 lost`);
   });
 
-  it(`loses at most what was queued without a spool: ${plainKills} plainKills at random moments`, async () => {
+  it(`loses at most what was queued without a spool: ${plainKills} kills at random moments`, async () => {
     let lost = 0;
     for (let kill = 0; kill < plainKills; kill++) {
       const run = `memory ${kill}`;
