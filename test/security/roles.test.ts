@@ -105,6 +105,7 @@ describe("roles and the log", () => {
     await client.query("update account set name = 'Grace', tax_number = '13'");
     const [event] = await guarded.application.query("select * from chronicle.event order by position desc limit 1");
     expect(event).to.include({ action: "update", record_key: "1" });
+    expect(event?.["data"], "what the event shows").to.deep.equal({ name: "Grace" });
     expect(
       await guarded.application.value("select data from chronicle.event_sensitive order by position desc limit 1"),
     ).to.deep.equal({
