@@ -7,6 +7,7 @@ import { type Session, withOwnSession } from "../src/core/session.js";
 import { quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
 import type { Cut } from "../src/log/cut.js";
+import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { idColumns, type RecordId } from "../src/log/record-id.js";
 import { type EntityReference, trackedTableOf } from "../src/log/tracked-tables.js";
@@ -42,7 +43,7 @@ export async function revert<Row = Record<string, unknown>>(
         await session.run(`lock table ${schema}.gate in access share mode`);
         const { keys, table, query } = await recordFold(session, dataSource, entity, [id], cut, "revert");
         const [key = ""] = keys;
-        await refuseBeforeBaseline(session, schema, table, key, cut);
+        await refuseBeforeBaseline(session, dataSource, cut, [table], keys);
         await session.run(`lock table ${table.sqlName} in row exclusive mode`);
         await session.rows(sql`create temporary table chronicle_wanted on commit drop as ${query}`);
         const context = contextOf(cut);
@@ -111,25 +112,6 @@ async function recordUnlessCaptured(
   await session.rows(sql`
     select ${raw(schema)}.append(array[row(1, t.table_name, ${before}::jsonb, ${after}::jsonb)::${raw(schema)}.change], ${context}::jsonb, 'revert')
     from ${raw(schema)}.tracked t where t.table_name = ${table.tableName} and t.capture <> 'trigger'`);
-}
-
-/** The log does not know what a record was before its baseline. */
-async function refuseBeforeBaseline(
-  session: Session,
-  schema: string,
-  table: FoldTable,
-  key: string,
-  cut: Cut,
-): Promise<void> {
-  const first = await session.row(sql`
-    select position from ${raw(schema)}.event
-    where table_name = any (${raw(schema)}.table_names(${table.tableName})) and record_key = ${key} and position > ${cut.position} and action_name = 'baseline' limit 1`);
-  if (first === undefined) return;
-  throw new EventLogError(
-    "POINT_IN_TIME_UNKNOWN",
-    `The log knows this ${table.entity} only from its baseline on, at position ${first.position}.`,
-    { hint: `Pass a point from ${first.position}n on.` },
-  );
 }
 
 function contextOf({ position, leftOut, before }: Cut): string {

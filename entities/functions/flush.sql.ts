@@ -1,4 +1,4 @@
-import { effectsOfImages, insertEvents } from "./insert-events.js";
+import { effectsOfImages, insertEvents, ofTracked } from "./insert-events.js";
 import { pinnedSettings } from "./pinned-settings.js";
 
 /**
@@ -48,15 +48,7 @@ begin
       plainColumns: "plain_columns",
       actions: "actions",
     }),
-    tableName: "table_name",
-    entity: "coalesce(child ->> 'entity', entity)",
-    recordId: "(select jsonb_object_agg(k.name, image -> k.name) from unnest(key_columns) as k (name))",
-    recordKey: `${s}.record_key(image, key_columns)`,
-    versions: "coalesce(child -> 'versions', versions)",
-    deleteDateColumn: "delete_date_column",
-    tenantColumn: "tenant_column",
-    plainColumns: "plain_columns",
-    hidden: "hidden",
+    ...ofTracked(s),
     context: "told",
     actionName: "named",
   })};

@@ -22,6 +22,19 @@ export interface EventSource {
   readonly actionName: string;
 }
 
+/** The expressions over changes that are joined with `tracked` and the child's entry in it (`child`): for writers on any table. */
+export const ofTracked = (s: string) => ({
+  tableName: "table_name",
+  entity: "coalesce(child ->> 'entity', entity)",
+  recordId: "(select jsonb_object_agg(k.name, image -> k.name) from unnest(key_columns) as k (name))",
+  recordKey: `${s}.record_key(image, key_columns)`,
+  versions: "coalesce(child -> 'versions', versions)",
+  deleteDateColumn: "delete_date_column",
+  tenantColumn: "tenant_column",
+  plainColumns: "plain_columns",
+  hidden: "hidden",
+});
+
 const columns = `position, table_name, entity, record_id, record_key, action, action_name, version, data, previous,
     actor_type, actor_id, actor_name, metadata, tenant, correlation_id, causation_id`;
 
