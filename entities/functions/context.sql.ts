@@ -7,7 +7,10 @@ export const sentContext = (s: string): string => `-- version: 1
 create or replace function ${s}.sent_context() returns text
 language sql stable as $$
   select case when pg_catalog.starts_with(pg_catalog.current_query(), '/*chronicle:')
-    then pg_catalog.split_part(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/', 1)
+    then case when pg_catalog.strpos(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/') > 0
+      then pg_catalog.split_part(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/', 1)
+      else pg_catalog.split_part(pg_catalog.substr(pg_catalog.current_query(), 13), '*/', 1) -- in front of DO or CALL it may be large
+    end
     else pg_catalog.current_setting(case when pg_catalog.current_query() is null then 'chronicle.statement' else 'chronicle.context' end, true) end
 $$;
 `;

@@ -4,7 +4,8 @@ import { TrackedApplication } from "../tracked-application.js";
 import { blog, Tag } from "./entities/blog.js";
 
 const ada = { actor: { type: "user", id: "Ada" } };
-const grace = { actor: { type: "user", id: "Grace" } };
+/** Too large for a comment: it is told by SET LOCAL. */
+const grace = { actor: { type: "user", id: "Grace" }, metadata: { long: "x".repeat(9_000) } };
 
 describe("what the server was told of who acts", () => {
   let application: TrackedApplication;
@@ -30,6 +31,12 @@ describe("what the server was told of who acts", () => {
     });
     await application.manager.insert(Tag, { name: "by nobody" });
     expect(await actors()).to.deep.equal(["Ada", "Ada", null]);
+  });
+
+  it("is told whole to a block that cannot be put into a transaction, however large", async () => {
+    const block = "do $$ begin insert into tag values ('of a block'); end $$";
+    await withRequestContext(grace, () => application.manager.query(block));
+    expect(await actors()).to.deep.equal(["Grace"]);
   });
 
   it("goes back with the savepoint in which it was said", async () => {
