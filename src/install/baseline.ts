@@ -1,5 +1,6 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
+import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
 import { sendableContext } from "../core/request-context.js";
 import { numberOf, type Session, withOwnSession } from "../core/session.js";
@@ -17,6 +18,12 @@ export interface BaselineOptions {
 
 /** Rows per transaction: their locks are held while it runs. */
 const batch = 1_000;
+
+/**
+ * How long a batch waits for a row that somebody writes, at most, far below Postgres's `deadlock_timeout`: whoever waits for rows of
+ * ours meanwhile goes on when the batch gives up, and is never the victim of a deadlock with it.
+ */
+const lockTimeoutMs = 100;
 
 /**
  * Records a create event, `actionName: "baseline"`, for every row that the log does not know: for tables that had rows before
@@ -37,12 +44,7 @@ export async function baseline(dataSource: DataSource, options: BaselineOptions 
     for (const table of tables) {
       let last: readonly string[] | undefined;
       do {
-        if (signal?.aborted)
-          throw new EventLogError("REPLAY_ABORTED", "The baseline was aborted.", {
-            hint: "Call it again: it goes on where it stopped.",
-          });
-        const after = last;
-        const done = await session.transaction(() => recordBatch(session, schema, table, after));
+        const done = await recordPatiently(session, schema, table, last, signal);
         last = done.last;
         rows += done.written;
         onProgress?.({ entity: table.entity, rows });
@@ -55,13 +57,44 @@ export async function baseline(dataSource: DataSource, options: BaselineOptions 
   });
 }
 
-/** Goes through the table by its key, so that every batch begins where the one before ended. `last` is undefined at the end. */
-async function recordBatch(
+interface Batch {
+  readonly written: number;
+  /** The key of the last row read; undefined at the end of the table. */
+  readonly last: readonly string[] | undefined;
+}
+
+/** Records the next batch; where rows of it stay locked, ever fewer rows, down to one, which waits holding no other. */
+async function recordPatiently(
   session: Session,
   schema: string,
   table: TrackedTable,
   after: readonly string[] | undefined,
-): Promise<{ written: number; last: readonly string[] | undefined }> {
+  signal: AbortSignal | undefined,
+): Promise<Batch> {
+  for (let size = batch; ; size = Math.max(1, Math.floor(size / 4))) {
+    if (signal?.aborted) {
+      throw new EventLogError("REPLAY_ABORTED", "The baseline was aborted.", {
+        hint: "Call it again: it goes on where it stopped.",
+      });
+    }
+    try {
+      return await session.transaction(async () => {
+        await session.run(`set local lock_timeout = ${lockTimeoutMs}`);
+        return recordBatch(session, schema, table, { after, size });
+      });
+    } catch (error) {
+      if (stateOf(error) !== "55P03") throw error;
+    }
+  }
+}
+
+/** Goes through the table by its key, so that every batch begins where the one before ended. */
+async function recordBatch(
+  session: Session,
+  schema: string,
+  table: TrackedTable,
+  { after, size }: { after: readonly string[] | undefined; size: number },
+): Promise<Batch> {
   const image =
     (
       await session.row(
@@ -74,7 +107,7 @@ async function recordBatch(
   const further = after === undefined ? sql`true` : await isAfter(session, schema, table, after);
   const row = await session.row(sql`
     with page as materialized (
-      select ${raw(list("t"))} from ${raw(table.sqlName)} t where ${further} order by ${raw(list("t"))} limit ${batch}
+      select ${raw(list("t"))} from ${raw(table.sqlName)} t where ${further} order by ${raw(list("t"))} limit ${size}
     ),
     locked as materialized (
       select ${raw(image)} as image
@@ -93,7 +126,7 @@ async function recordBatch(
     from change`);
   return {
     written: numberOf(row, "written"),
-    last: numberOf(row, "read") < batch ? undefined : (JSON.parse(row?.last ?? "[]") as string[]),
+    last: numberOf(row, "read") < size ? undefined : (JSON.parse(row?.last ?? "[]") as string[]),
   };
 }
 

@@ -287,8 +287,11 @@ async function liveRows(client: pg.Client): Promise<Rows> {
   return Object.fromEntries(found);
 }
 
+/** The last position, that of a commit marker too: before it, its transaction is not in a cut. */
 async function position(client: pg.Client): Promise<string> {
-  const { rows } = await client.query<{ position: string }>("select max(position) as position from chronicle.event");
+  const { rows } = await client.query<{ position: string }>(
+    "select greatest((select max(position) from chronicle.event), (select max(position) from chronicle.commit_marker)) as position",
+  );
   return rows[0]?.position ?? "0";
 }
 
