@@ -165,9 +165,10 @@ async function build(
     await addForeignKeys(session, tables);
     await makeReadOnly(session, log, tables);
   });
+  const position = await effectivePosition(session, log, cut);
   steps.next("constraints");
   return {
-    effectivePosition: await effectivePosition(session, log, cut),
+    effectivePosition: position,
     events: plan.kinds.reduce((sum, { events }) => sum + events, 0),
     upcast: staging.upcast,
     overridden: staging.overridden,
