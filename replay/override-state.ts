@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { EventLogError } from "../src/core/errors.js";
+import { parseExactly } from "../src/core/exact-json.js";
 import type { Session } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import type { Action } from "../src/core/tracked.js";
@@ -103,7 +104,7 @@ export class OverrideState {
       known.position,
       position,
     )) {
-      const row = JSON.parse(data ?? "{}") as Row;
+      const row = parseExactly(data ?? "{}") as Row;
       known.row =
         action === "create"
           ? row
@@ -156,7 +157,7 @@ function readable(table: FoldTable, row: Row): Row {
   const copy = { ...row };
   for (const { name, type } of table.columns) {
     const value = copy[name];
-    if ((type === "json" || type === "jsonb") && typeof value === "string") copy[name] = JSON.parse(value) as unknown;
+    if ((type === "json" || type === "jsonb") && typeof value === "string") copy[name] = parseExactly(value);
   }
   return copy;
 }

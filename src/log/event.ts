@@ -1,3 +1,4 @@
+import { parseExactly } from "../core/exact-json.js";
 import type { TextRow } from "../core/session.js";
 import type { Statement } from "../core/sql.js";
 import type { Action } from "../core/tracked.js";
@@ -87,11 +88,11 @@ export function readableRow(
   const data = parsed<Record<string, unknown>>(json) ?? {};
   for (const name of parsed<string[]>(jsonColumns) ?? []) {
     const value = Object.hasOwn(data, name) ? data[name] : undefined;
-    if (typeof value === "string") data[name] = JSON.parse(value) as unknown;
+    if (typeof value === "string") data[name] = parseExactly(value);
   }
   return data;
 }
 
 function parsed<T>(json: string | null | undefined): T | undefined {
-  return json == null ? undefined : (JSON.parse(json) as T);
+  return json == null ? undefined : (parseExactly(json) as T);
 }
