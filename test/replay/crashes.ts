@@ -94,7 +94,8 @@ async function noneLeft(url: string): Promise<void> {
 
 /** Stops a server of our own at once, as a power cut would, at random moments of replays, and starts it again. */
 export async function stopServers({ stops }: { stops: number }): Promise<CrashResult> {
-  const server = await startPostgres({ server: "own" });
+  // What was acknowledged must be on its way to disk: without it, a stop may take back the writes before the replay.
+  const server = await startPostgres({ server: "own", settings: { synchronous_commit: "on", full_page_writes: "on" } });
   const restarted = new RestartedServer(server);
   const failures: string[] = [];
   let [before, crashes] = [0, 0];
