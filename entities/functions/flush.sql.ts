@@ -33,7 +33,7 @@ begin
   end if;
   perform ${s}.lock_log(payload -> 'locks', (payload ->> 'exclusive')::boolean);
   for of_table in select * from ${s}.tracked t where t.table_name = any (tables) and t.capture = 'subscriber' loop
-    execute ${s}.flush_statement(of_table) into part using payload;
+    execute format('select ${s}.%I($1)', 'flush_' || of_table.id) into part using payload;
     changes := changes || part;
   end loop;
   ${insertEvents(s, {

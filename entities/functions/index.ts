@@ -15,6 +15,7 @@ import { context, readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
 import { erasedColumns } from "./erased-columns.sql.js";
 import { flush } from "./flush.sql.js";
+import { flushFunction } from "./flush-function.sql.js";
 import { flushStatement } from "./flush-statement.sql.js";
 import { imageSql } from "./image-sql.sql.js";
 import { level } from "./level.sql.js";
@@ -73,6 +74,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   erasedColumns,
   lockLog,
   flushStatement,
+  flushFunction,
   flush,
   refuseChange,
   refuseSize,

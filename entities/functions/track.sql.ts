@@ -90,6 +90,9 @@ begin
   where t.id = tracked_id;
   perform ${s}.make_capture_function(tracked_id);
   perform ${s}.put_triggers(of, tracked_id, spec ->> 'capture');
+  if spec ->> 'capture' = 'subscriber' then
+    perform ${s}.make_flush_function(t) from ${s}.tracked t where t.id = tracked_id;
+  end if;
   if is_new then -- no writer is under way: putting triggers on waited for all of them
     execute format('update ${s}.tracked set had_rows = exists (select from %s) where id = %s', of, tracked_id);
   end if;

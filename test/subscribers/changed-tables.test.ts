@@ -84,3 +84,24 @@ describe("capture of a table that changed since the last install", () => {
     await runner.query("rollback");
   });
 });
+
+describe("subscriber capture of a table that changed since the last install", () => {
+  it("reads rows by a statement made for the table as it is", async () => {
+    const application = await TrackedApplication.start([Parcel], { log: { capture: "subscriber" } });
+    try {
+      const parcel = await application.manager.save(Object.assign(new Parcel(), { label: "first" }));
+      await application.query(
+        "alter table parcel add column note text default 'new', alter column weight type text, alter column contents type json",
+      );
+      await application.manager.save(Object.assign(parcel, { label: "second" }));
+      const events = await application.query("select action, data, previous from chronicle.event order by position");
+      expect(events.map(({ action }) => action)).to.deep.equal(["create", "update"]);
+      expect(events[1]?.["data"]).to.include({ label: "second" }).and.not.to.have.property("note");
+      expect(
+        await application.value("select data ->> 'note' from chronicle.event_sensitive order by position desc limit 1"),
+      ).to.equal("new");
+    } finally {
+      await application.stop();
+    }
+  });
+});
