@@ -34,14 +34,19 @@ export class Alerts {
   }
 
   /** In one transaction: writes the entries, and an alert for each threshold that they reach. Returns the alerts. */
-  async write(session: Session, schema: string, entries: readonly ActivityEntry[]): Promise<Alert[]> {
+  async write(
+    session: Session,
+    schema: string,
+    entries: readonly ActivityEntry[],
+    beside?: Statement,
+  ): Promise<Alert[]> {
     const hits = this.#hitsOf(entries);
     if (hits.length === 0) {
-      await session.rows(insertEntries(schema, entries));
+      await session.rows(insertEntries(schema, entries, beside));
       return [];
     }
     return session.transaction(async () => {
-      await session.rows(insertEntries(schema, entries));
+      await session.rows(insertEntries(schema, entries, beside));
       return this.#raise(session, schema, hits);
     });
   }

@@ -56,15 +56,24 @@ export async function cleanup(
   return { entries, before, dryRun };
 }
 
-/** The same by one process at a time: whoever finds another one at it leaves it to that. */
+/**
+ * The same by one process at a time: whoever finds another one at it leaves it to that. The lock is taken anew with each batch, for
+ * a session's lock means nothing behind a pooler.
+ */
 export async function keepRetention(dataSource: DataSource, retentionDays: number): Promise<number> {
   const { schema } = attachmentOf(dataSource);
+  const before = new Date(Date.now() - retentionDays * dayMs);
   return withOwnSession(dataSource, async (session) => {
-    const lock = sql`hashtextextended(${`typeorm-chronicle activity retention ${schema}`}, 0)`;
-    const locked = await session.row(sql`select pg_try_advisory_lock(${lock}) as mine`);
-    if (locked?.mine !== "t") return 0;
-    // The lock ends with the session.
-    return deleteBatches(session, schema, new Date(Date.now() - retentionDays * dayMs), () => true);
+    for (let done = 0; ;) {
+      const deleted = await session.transaction(async () => {
+        const locked = await session.row(
+          sql`select pg_try_advisory_xact_lock(hashtextextended(${`typeorm-chronicle activity retention ${schema}`}, 0)) as mine`,
+        );
+        return locked?.mine === "t" ? deleteBatch(session, schema, before) : 0;
+      });
+      done += deleted;
+      if (deleted < batch) return done;
+    }
   });
 }
 
@@ -75,9 +84,15 @@ async function deleteBatches(
   goesOn: (done: number) => boolean,
 ): Promise<number> {
   for (let done = 0; ;) {
-    const row = await session.row(sql`select ${raw(schema)}.activity_cleanup(${before}, ${batch}) as deleted`);
-    const deleted = numberOf(row, "deleted");
+    const deleted = await deleteBatch(session, schema, before);
     done += deleted;
     if (!goesOn(done) || deleted < batch) return done;
   }
+}
+
+async function deleteBatch(session: Session, schema: string, before: Date): Promise<number> {
+  return numberOf(
+    await session.row(sql`select ${raw(schema)}.activity_cleanup(${before}, ${batch}) as deleted`),
+    "deleted",
+  );
 }

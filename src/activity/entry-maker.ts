@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import type { DataSource } from "typeorm";
 import { v7 } from "uuid";
 import { type Outcome, outcomes, type RequestFacts, severities, type Severity } from "../../entities/activity.js";
@@ -11,8 +10,8 @@ import { requestFacts } from "./request-facts.js";
 import { SensitiveNames } from "./sensitive-names.js";
 import { currentTrace } from "./trace.js";
 import { compiledTrust } from "./trust-proxy.js";
+import { node } from "./writer.js";
 
-const node = `${hostname()}:${process.pid}`;
 const foreignSeverities: Readonly<Record<string, Severity>> = { low: "info", medium: "warning", high: "error" };
 const severityOf: Readonly<Record<Outcome, Severity>> = {
   success: "info",

@@ -158,7 +158,7 @@ export class Lane {
   /** Where one entry makes the whole batch fail, it is found by halves and left out: it would hold up all others for ever. */
   async #deliver(batch: readonly ActivityEntry[]): Promise<void> {
     try {
-      await this.#sink.write(batch);
+      await this.#sink.write(batch, Math.max(0, this.length - batch.length));
     } catch (error) {
       if (this.#sink.refuses?.(error) !== true) throw error;
       const [only] = batch;

@@ -8,7 +8,7 @@ import { findOpenTelemetry } from "./trace.js";
 
 const hourMs = 3_600_000;
 /** After the start, so that a short process never gets to it. */
-const firstRetentionMs = 1_000;
+const firstUpkeepMs = 1_000;
 const tendMs = 10_000;
 /** How long destroy() waits for sinks that do not answer. */
 const farewellMs = 5_000;
@@ -55,9 +55,10 @@ export function start(dataSource: DataSource): void {
   void findOpenTelemetry();
   if (!options.enabled) {
     recorder.put(recorder.maker.make("activity.disabled", { category: ownCategory, severity: "warning" }));
-  } else if (options.retentionDays !== null && recorder.hasDatabase) {
-    const keep = () => void keepRetention(dataSource, options.retentionDays ?? 0).catch(() => undefined);
-    timers.push(setTimeout(keep, firstRetentionMs), setInterval(keep, hourMs));
+  }
+  if (options.enabled && recorder.hasDatabase) {
+    const work = () => void upkeep(dataSource, recorder).catch(() => undefined);
+    timers.push(setTimeout(work, firstUpkeepMs), setInterval(work, hourMs));
   }
   const { spooled } = recorder;
   if (spooled !== undefined) {
@@ -80,6 +81,13 @@ export function start(dataSource: DataSource): void {
   });
 }
 
+/** What is done soon after the start and then hourly: telling of processes that were killed, and retention. */
+async function upkeep(dataSource: DataSource, recorder: Recorder): Promise<void> {
+  await recorder.connection.run((session) => recorder.tellOfLost(session));
+  const { retentionDays } = recorder.options;
+  if (retentionDays !== null) await keepRetention(dataSource, retentionDays);
+}
+
 let isListening = false;
 
 /** Where a process ends for want of work, without destroy(): once, for a database that is away would keep it from ending. */
@@ -88,12 +96,16 @@ function flushBeforeExit(): void {
   isListening = true;
   process.once("beforeExit", () => {
     isListening = false;
-    for (const dataSource of inUse) void recorderOf(dataSource).flush();
+    for (const dataSource of inUse) void leave(recorderOf(dataSource));
   });
 }
 
+async function leave(recorder: Recorder): Promise<void> {
+  if (await recorder.flush()) await recorder.farewell();
+}
+
 async function sayFarewell(recorder: Recorder): Promise<void> {
-  await inTime(recorder.flush());
+  await inTime(leave(recorder));
   for (const lane of recorder.lanes) {
     lane.stop();
     await inTime(lane.sink.close?.() ?? Promise.resolve());
@@ -107,7 +119,7 @@ async function sayFarewell(recorder: Recorder): Promise<void> {
 
 /** Writes what waits, then ends the process as the signal would have, unless the application listens to it too. */
 async function endBy(signal: NodeJS.Signals, recorder: Recorder): Promise<void> {
-  await inTime(recorder.flush());
+  await inTime(leave(recorder));
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
 }
 

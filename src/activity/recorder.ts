@@ -6,8 +6,10 @@ import { fileSink } from "../sinks/file.js";
 import type { SinkOption } from "../sinks/options.js";
 import type { Sink } from "../sinks/sink.js";
 import { webhookSink } from "../sinks/webhook.js";
+import type { Severity } from "../../entities/activity.js";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import type { Session } from "../core/session.js";
 import { Alerts, ownCategory } from "./alerts.js";
 import { Connection } from "./connection.js";
 import type { ActivityEntry, ActivityInput, RecordNowInput } from "./entry.js";
@@ -20,6 +22,7 @@ import { selectionOf } from "./selection.js";
 import { Spool } from "./spool.js";
 import { SpooledLane } from "./spooled-lane.js";
 import { insertEntries } from "./table.js";
+import { type Lost, Writer } from "./writer.js";
 
 /** What records the activity of one DataSource: entries are made here and handed to the sinks, each by a lane of its own. */
 export class Recorder {
@@ -28,6 +31,7 @@ export class Recorder {
   readonly connection: Connection;
   readonly lanes: readonly Lane[];
   readonly #schema: string;
+  readonly #writer: Writer;
   readonly #alerts: Alerts;
   readonly #selects: ReturnType<typeof selectionOf>;
   readonly #database: Lane | SpooledLane | undefined;
@@ -35,11 +39,13 @@ export class Recorder {
   /** Written in transactions that are still open. */
   readonly #open = new WeakMap<QueryRunner, ActivityEntry[]>();
   #lost = 0;
+  #isFirst = true;
 
   constructor(dataSource: DataSource) {
     const { activity, schema } = attachmentOf(dataSource);
     this.options = activity as CheckedActivityOptions;
     this.#schema = schema;
+    this.#writer = new Writer(schema, this.options.queue);
     this.maker = new EntryMaker(this.options);
     this.connection = new Connection(dataSource);
     this.#alerts = new Alerts(this.options.rules, this.maker);
@@ -76,7 +82,11 @@ export class Recorder {
 
   /** Hands an entry to every sink, whatever the options leave out. */
   put(entry: ActivityEntry): void {
-    if (this.#database !== undefined) handOver(this.#database, entry, this.#alerts.counts(entry));
+    // The first is written at once: from then on, others know of this process. A failed sign-in too, whatever alerts there are:
+    // another process may ask for it before the next one.
+    const soon = this.#isFirst || this.#isFailedSignIn(entry) || this.#alerts.counts(entry);
+    this.#isFirst = false;
+    if (this.#database !== undefined) handOver(this.#database, entry, soon);
     this.#toOthers(entry);
   }
 
@@ -139,6 +149,28 @@ export class Recorder {
     await this.#database?.flush();
   }
 
+  /** Nothing waits and nothing will come: see Writer. */
+  async farewell(): Promise<void> {
+    if (this.#database === undefined || this.#database.length > 0) return;
+    await this.connection.run((session) => this.#writer.farewell(session));
+    this.#isFirst = true;
+  }
+
+  /** Says that this process is alive, and tells of those that are not and said no farewell: an entry for each. */
+  async tellOfLost(session: Session): Promise<void> {
+    const entries = await session.transaction(async () => {
+      await this.#writer.beat(session);
+      const lost = (await this.#writer.takeLost(session)).map((one) => this.#lostBy(one));
+      if (lost.length > 0) await session.rows(insertEntries(this.#schema, lost));
+      return lost;
+    });
+    for (const entry of entries) this.#toOthers(entry);
+  }
+
+  #isFailedSignIn({ outcome, action }: ActivityEntry): boolean {
+    return outcome === "failure" && this.options.signInActions.includes(action);
+  }
+
   #isWanted(action: string, input: ActivityInput | undefined): boolean {
     return this.options.enabled && this.#selects(action, input?.strategy ?? null);
   }
@@ -158,8 +190,11 @@ export class Recorder {
   }
 
   #sinkOf(option: SinkOption, index: number): Sink {
-    if (option === "database")
-      return databaseSink(this.connection, this.#schema, this.#alerts, (raised) => this.#tell(raised));
+    if (option === "database") {
+      // With a spool nothing is lost, and nothing is to be told.
+      const writer = this.options.spool === undefined ? this.#writer : undefined;
+      return databaseSink(this.connection, this.#schema, this.#alerts, writer, (raised) => this.#tell(raised));
+    }
     if (typeof option === "function") return customSink(option.name || `sink ${index + 1}`, option);
     if ("file" in option) return fileSink(option.file);
     return "webhook" in option ? webhookSink(option.webhook) : customSink(option.name, option.write);
@@ -186,15 +221,29 @@ export class Recorder {
   }
 
   #gap({ sink, count, from, to }: Dropped): ActivityEntry {
+    return this.#gapEntry("error", { sink, dropped: count, from, to, node: hostname() });
+  }
+
+  #lostBy({ node, seenAt, atLeast, atMost }: Lost): ActivityEntry {
+    return this.#gapEntry(atLeast > 0 ? "error" : "warning", {
+      sink: "database",
+      lost: { atLeast, atMost },
+      from: seenAt,
+      to: new Date(),
+      node,
+    });
+  }
+
+  #gapEntry(severity: Severity, details: object): ActivityEntry {
     return this.maker.make("gap", {
       category: ownCategory,
-      severity: "error",
+      severity,
       actor: null,
       tenant: null,
       request: null,
       correlationId: null,
       causationId: null,
-      details: { sink, dropped: count, from, to, node: hostname() },
+      details,
     });
   }
 }

@@ -36,6 +36,10 @@ export class SpooledLane {
     return this.lane.push(entry, options);
   }
 
+  get length(): number {
+    return this.lane.length;
+  }
+
   drop(entry: ActivityEntry): void {
     this.lane.drop(entry);
   }

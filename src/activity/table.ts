@@ -34,10 +34,10 @@ const names = columns.map((column) => column.split(" ")[0] ?? "");
 
 /**
  * Writes entries in one statement. An entry that is there already is left alone, so that a write whose answer was lost can be
- * sent again. Returns the ids written.
+ * sent again. `beside` is written in the same statement.
  */
-export function insertEntries(schema: string, entries: readonly ActivityEntry[]): Statement {
-  return sql`insert into ${raw(schema)}.activity (${raw(names.join(", "))})
+export function insertEntries(schema: string, entries: readonly ActivityEntry[], beside?: Statement): Statement {
+  return sql`${beside === undefined ? raw("") : sql`with beside as (${beside}) `}insert into ${raw(schema)}.activity (${raw(names.join(", "))})
     select ${raw(names.join(", "))} from jsonb_to_recordset(${JSON.stringify(entries.map(rowOf))}::jsonb) as e (${raw(columns.join(", "))})
     on conflict (id) do nothing`;
 }

@@ -23,7 +23,7 @@ export async function grant(
     await session.run(
       `grant usage on schema ${schema} to ${writers}; grant select on ${schema}.gate, ${schema}.tracked, ${schema}.installation to ${writers};
       grant execute on function ${forStatus(schema)}, ${schema}.flush(jsonb), ${schema}.lock_log(jsonb, boolean) to ${writers};
-      grant select, insert on ${schema}.activity to ${writers}; grant execute on function ${schema}.activity_cleanup(timestamptz, integer) to ${writers}`,
+      grant select, insert on ${schema}.activity to ${writers}; grant select, insert, update, delete on ${schema}.activity_writer to ${writers}; grant execute on function ${schema}.activity_cleanup(timestamptz, integer) to ${writers}`,
     );
   }
   const readers = list(grantReadTo);

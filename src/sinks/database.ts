@@ -1,5 +1,6 @@
 import type { Alerts } from "../activity/alerts.js";
 import type { Connection } from "../activity/connection.js";
+import type { Writer } from "../activity/writer.js";
 import type { ActivityEntry } from "../activity/entry.js";
 import type { Alert } from "../activity/alert-options.js";
 import { stateOf } from "../core/database-errors.js";
@@ -10,12 +11,13 @@ export function databaseSink(
   connection: Connection,
   schema: string,
   alerts: Alerts,
+  writer: Writer | undefined,
   onAlerts: (alerts: readonly Alert[]) => void,
 ): Sink {
   return {
     name: "database",
-    write: async (batch: readonly ActivityEntry[]) => {
-      const raised = await connection.run((session) => alerts.write(session, schema, batch));
+    write: async (batch: readonly ActivityEntry[], waiting = 0) => {
+      const raised = await connection.run((session) => alerts.write(session, schema, batch, writer?.seen(waiting)));
       if (raised.length > 0) onAlerts(raised);
     },
     // Data that the table cannot hold, a broken constraint, a limit: the same entry will fail again.

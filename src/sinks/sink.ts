@@ -4,8 +4,8 @@ import type { ActivityEntry } from "../activity/entry.js";
 export interface Sink {
   /** Named in statistics and gap entries. */
   readonly name: string;
-  /** Throws to have the batch tried again later. */
-  write(batch: readonly ActivityEntry[]): Promise<void>;
+  /** Throws to have the batch tried again later; `waiting` is how many entries wait behind it. */
+  write(batch: readonly ActivityEntry[], waiting?: number): Promise<void>;
   /** Entries that it does not want. (Default: it wants all) */
   readonly wants?: (entry: ActivityEntry) => boolean;
   /** Whether to split the batch after this error, for one entry may be the cause of it. (Default: never) */

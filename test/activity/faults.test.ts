@@ -17,6 +17,11 @@ const plainKills = Math.ceil(kills / 2);
 /** As fault-writer.ts sets it. */
 const queue = 200;
 
+interface LostDetails {
+  readonly node: string;
+  readonly lost: { readonly atLeast: number; readonly atMost: number };
+}
+
 /** A fault-writer, and the numbers of which its record() has returned. */
 class Writer {
   #output = "";
@@ -86,7 +91,10 @@ describe("activity under faults", function () {
   };
 
   const gapsOf = (pid: number) =>
-    rows<{ details: { dropped: number }; severity: string }>(app, `action = 'gap' and node like '%:${pid}'`);
+    rows<{ details: { dropped: number }; severity: string }>(
+      app,
+      `action = 'gap' and details ? 'dropped' and node like '%:${pid}'`,
+    );
   const droppedBy = async (pid: number) => (await gapsOf(pid)).reduce((sum, { details }) => sum + details.dropped, 0);
 
   it(`loses nothing with a spool: ${kills} kills at random moments, the database stalled, stopped and restarted meanwhile`, async () => {
@@ -122,6 +130,7 @@ describe("activity under faults", function () {
 
   it(`loses at most what was queued without a spool: ${plainKills} kills at random moments`, async () => {
     let lost = 0;
+    const ends: { pid: number; lost: number; stored: number }[] = [];
     for (let kill = 0; kill < plainKills; kill++) {
       const run = `memory ${kill}`;
       const writer = await Writer.start(app.database.url, run, "-");
@@ -135,8 +144,27 @@ describe("activity under faults", function () {
       expect(gone.length - tail.length, `dropped in ${run}`).to.equal(told);
       expect(tail.length, `lost in ${run}`).to.be.at.most(queue);
       lost += tail.length;
+      ends.push({ pid: writer.pid, lost: tail.length, stored: writer.numbers.length - gone.length });
     }
-    console.log(`      ${plainKills} kills, ${lost} queued entries lost`);
+    // The next process tells of each that was known, between which bounds the loss lies, and tells it once.
+    const known = ends.filter(({ stored }) => stored > 0);
+    const told = async () =>
+      (await rows<{ details: LostDetails }>(app, "action = 'gap' and details ? 'lost'")).map(({ details }) => details);
+    const next = [await Writer.start(app.database.url, "next", "-"), await Writer.start(app.database.url, "next", "-")];
+    await until(async () => (await told()).length >= known.length, "the gap entries");
+    await pause(1_500);
+    for (const writer of next) await writer.end("SIGTERM");
+    const details = await told();
+    for (const { pid, lost: own } of known) {
+      const ofIt = details.filter(({ node }) => node.endsWith(`:${pid}`));
+      expect(ofIt, `gap entries of ${pid}`).to.have.length(1);
+      expect(own, "lost").to.be.within(ofIt[0]?.lost.atLeast ?? Number.NaN, ofIt[0]?.lost.atMost ?? Number.NaN);
+      expect(ofIt[0]?.lost.atMost).to.equal(queue);
+    }
+    expect(details).to.have.length(known.length);
+    console.log(
+      `      ${plainKills} kills, ${lost} queued entries lost, ${details.length} gap entries that tell of it`,
+    );
   });
 
   it("tells by a gap entry how much was dropped while the database was away, to the entry", async () => {

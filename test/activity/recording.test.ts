@@ -247,10 +247,13 @@ describe("recording activity", function () {
 
   it("writes what waits when the DataSource is destroyed", async () => {
     const other = await startActivity({ batch: { intervalMs: 600_000 } });
+    other.log.activity.record("first");
+    await other.log.activity.flush();
     other.log.activity.record("last words");
-    expect(await rows(other)).to.have.length(0);
-    await other.dataSource.destroy();
     expect(await rows(other)).to.have.length(1);
+    await other.dataSource.destroy();
+    expect((await rows(other)).map(({ action }) => action)).to.deep.equal(["first", "last words"]);
+    expect(await other.query("select from chronicle.activity_writer"), "no farewell").to.have.length(0);
     await other.dataSource.initialize();
     await other.manager.query("select 1");
     other.log.activity.record("again");
