@@ -1,0 +1,32 @@
+import { writeSync } from "node:fs";
+import type { ActivityEntry } from "../../src/index.js";
+
+/**
+ * A process whose clock says that midnight is two seconds away: `midnight-writer.js <folder> <ms after midnight to write until>`.
+ * It writes an entry every 20 ms to a file sink and says which, then waits for the midnight to be well over.
+ */
+const [folder = "", until = "0"] = process.argv.slice(2);
+
+const realNow = Date.now.bind(Date);
+const midnight = new Date(new Date().setHours(24, 0, 0, 0)).getTime();
+const ahead = midnight - 2_000 - realNow();
+globalThis.Date = class extends Date {
+  constructor(...given: [] | [value: number]) {
+    // The declared ways of calling it are many; at run time all arguments go on as they are.
+    super(...((given.length === 0 ? [realNow() + ahead] : given) as [number]));
+  }
+  static override now(): number {
+    return realNow() + ahead;
+  }
+} as DateConstructor;
+
+const { fileSink } = await import("../../src/sinks/file.js");
+const sink = fileSink({ folder });
+for (let number = 0; Date.now() < midnight + Number(until); number++) {
+  const occurredAt = new Date();
+  await sink.write([{ action: "numbered", occurredAt, details: { number } } as unknown as ActivityEntry]);
+  writeSync(1, `${number} ${occurredAt.getTime() - midnight}\n`);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+}
+await new Promise((resolve) => setTimeout(resolve, Math.max(0, midnight + 1_500 - Date.now())));
+await sink.close?.();
