@@ -66,7 +66,10 @@ describe("the guides", function () {
   it("record sign-ins, raise an alert and let the auditor read, as the guide of the activity log shows", async () => {
     const project = await projectOf("activity.md", { "main.ts": signingIn });
     try {
-      const { stdout } = await project.run("main.js", { DATABASE_URL: database.url });
+      const { stdout } = await project.run("main.js", {
+        DATABASE_URL: database.url,
+        ACTIVITY_FOLDER: join(project.folder, "activity"),
+      });
       expect(stdout.trim().split("\n")).to.deep.equal([
         "200",
         "401",
@@ -83,6 +86,9 @@ describe("the guides", function () {
         "200",
         "sign_in denied ada@example.org 127.0.0.1",
         "denied: 2",
+        "1 entries",
+        "shipped: order.ship",
+        "2 sets of options accepted",
       ]);
     } finally {
       await project.remove();
@@ -192,7 +198,12 @@ const signingIn = `
 import { NestFactory } from "@nestjs/core";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { eventLog } from "typeorm-chronicle";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DataSource } from "typeorm";
+import { eventLog, withEventLog } from "typeorm-chronicle";
+import { gdpr, pciDss } from "./compliance.js";
+import { toSiem } from "./siem.js";
 import { audit } from "./audit.js";
 import { tell } from "./browser.js";
 import { Account, activity, dataSource } from "./data-source.js";
@@ -235,4 +246,14 @@ console.log(lines.filter((line) => line.startsWith("sign_in denied")).join());
 console.log(lines.filter((line) => line.startsWith("denied")).join());
 server.close();
 await nest.close();
+
+const shipping = await new DataSource(
+  withEventLog({ type: "postgres", url: process.env["DATABASE_URL"]!, entities: [] }, toSiem),
+).initialize();
+eventLog(shipping).activity.record("order.ship");
+await shipping.destroy();
+const shipped = await readFile(join(process.env["ACTIVITY_FOLDER"]!, "activity.jsonl"), "utf8");
+console.log("shipped: " + JSON.parse(shipped).action);
+const accepted = [pciDss, gdpr].map((options) => withEventLog({ type: "postgres" }, options));
+console.log(accepted.length + " sets of options accepted");
 `;

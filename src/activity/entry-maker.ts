@@ -90,6 +90,11 @@ export class EntryMaker {
     return plain === null || this.#options.sensitiveKeys ? plain : keyedHash(this.#options.secret, plain);
   }
 
+  /** A request's address as it is kept; null where it has none. */
+  addressOf(request: object): string | null {
+    return this.#requestFacts(request).ip ?? null;
+  }
+
   #requestFacts(request: object): RequestFacts {
     const known = this.#facts.get(request);
     if (known !== undefined) return known;

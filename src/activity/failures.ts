@@ -11,6 +11,8 @@ export interface FailuresOptions {
   readonly subject?: string | undefined;
   readonly actor?: ActivityFilter["actor"];
   readonly ip?: string | undefined;
+  /** The framework's request: counts by its address as it is recorded, behind trusted proxies too. */
+  readonly request?: object | undefined;
   /** (Default: 300) */
   readonly windowSeconds?: number | undefined;
 }
@@ -21,16 +23,17 @@ export interface FailuresOptions {
  */
 export async function failures(
   dataSource: DataSource,
-  { subject, actor, ip, windowSeconds = 300 }: FailuresOptions,
+  { subject, actor, ip, request, windowSeconds = 300 }: FailuresOptions,
 ): Promise<number> {
   const refuse = (message: string): never => {
     throw new EventLogError("OPTIONS_INVALID", `failures: ${message}`);
   };
-  if (subject === undefined && actor === undefined && ip === undefined) refuse("expected subject, actor or ip.");
+  if (subject === undefined && actor === undefined && ip === undefined && request === undefined)
+    refuse("expected subject, actor, ip or request.");
   if (typeof windowSeconds !== "number" || !(windowSeconds > 0))
     refuse(`expected windowSeconds to be a positive number, got: ${String(windowSeconds)}.`);
-  const { options } = recorderOf(dataSource);
-  if (ip !== undefined && options.ipPrivacy === "exclude")
+  const { options, maker } = recorderOf(dataSource);
+  if ((ip !== undefined || request !== undefined) && options.ipPrivacy === "exclude")
     refuse('addresses are not kept (ipPrivacy "exclude"), so nothing can be counted by them.');
   const conditions = conditionsOf(dataSource, {
     action: options.signInActions,
@@ -40,13 +43,14 @@ export async function failures(
     actor,
     ip,
   });
+  const ofRequest = request === undefined ? sql`true` : sql`a.ip = ${maker.addressOf(request)}`;
   await recorderOf(dataSource).flushDatabase();
   const { schema } = attachmentOf(dataSource);
   const since = new Date(Date.now() - windowSeconds * 1000);
   const row = await installedOnly(
     withPooledSession(dataSource, (session) =>
       session.row(
-        sql`select count(*) as failures from ${raw(schema)}.activity a where ${conditions} and a.occurred_at > ${since}`,
+        sql`select count(*) as failures from ${raw(schema)}.activity a where ${conditions} and ${ofRequest} and a.occurred_at > ${since}`,
       ),
     ),
   );

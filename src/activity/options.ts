@@ -5,6 +5,7 @@ import { expected, fill, isRecord, positiveInteger, show } from "../core/options
 import { checkSink, type SinkOption } from "../sinks/options.js";
 import { type AlertOptions, checkAlerts, type CheckedAlertOptions } from "./alert-options.js";
 import { type Find, isNames } from "./findings.js";
+import { findUnknown } from "./selection.js";
 import { compiledTrust, type TrustProxy } from "./trust-proxy.js";
 
 export interface ClientOptions {
@@ -43,6 +44,12 @@ export interface ActivityOptions {
   readonly sensitive?: "omit" | "mask" | "hash" | undefined;
   /** Names that are kept although they look sensitive. (Default: none) */
   readonly includeFields?: readonly string[] | undefined;
+  /**
+   * The actions and strategies that the application has, wildcards with `*`: a name in one of the lists below that is none of them
+   * is an error, one that is recorded is kept and warned of. (Default: not told, so any name may be right)
+   */
+  readonly actions?: readonly string[] | undefined;
+  readonly strategies?: readonly string[] | undefined;
   /** Wildcards with `*`; include first, then exclude. (Default: all) */
   readonly includeActions?: readonly string[] | undefined;
   readonly excludeActions?: readonly string[] | undefined;
@@ -75,6 +82,8 @@ export interface CheckedActivityOptions extends CheckedAlertOptions {
   readonly trustProxy: TrustProxy;
   readonly sensitive: "omit" | "mask" | "hash";
   readonly includeFields: readonly string[];
+  readonly actions: readonly string[] | undefined;
+  readonly strategies: readonly string[] | undefined;
   readonly includeActions: readonly string[] | undefined;
   readonly excludeActions: readonly string[];
   readonly includeStrategies: readonly string[] | undefined;
@@ -118,7 +127,15 @@ class Client {
   @IsInt(positiveInteger) @Min(1, positiveInteger) perMinute = 60;
 }
 
-const lists = ["includeFields", "includeActions", "excludeActions", "includeStrategies", "excludeStrategies"] as const;
+const lists: readonly (keyof ActivityOptions)[] = [
+  "includeFields",
+  "actions",
+  "strategies",
+  "includeActions",
+  "excludeActions",
+  "includeStrategies",
+  "excludeStrategies",
+];
 
 /** Checks what a caller gave, once; every finding in one list. Throws OPTIONS_INVALID. */
 export function checkActivityOptions(given: ActivityOptions = {}): CheckedActivityOptions {
@@ -130,7 +147,9 @@ export function checkActivityOptions(given: ActivityOptions = {}): CheckedActivi
   }
   const options: ActivityOptions = given;
   const { batch, trustProxy = false, sinks = ["database"], alerts = {}, client = false, authorize, ...rest } = options;
-  const scalars = Object.fromEntries(Object.entries(rest).filter(([key]) => !lists.includes(key as "includeFields")));
+  const scalars = Object.fromEntries(
+    Object.entries(rest).filter(([key]) => !lists.includes(key as keyof ActivityOptions)),
+  );
   const checked = fill(new Scalars(), scalars, "activity.", findings, ["spool", "ipSecret"]);
   const checkedBatch =
     batch === false ? { size: 1, intervalMs: 1 } : fill(new Batch(), batch ?? {}, "activity.batch.", findings);
@@ -138,6 +157,7 @@ export function checkActivityOptions(given: ActivityOptions = {}): CheckedActivi
     const list = options[name] as unknown;
     if (list !== undefined && !isNames(list)) find(name, "a list of names", list);
   }
+  if (findings.length === 0) findUnknown(options, find);
   if (!["boolean", "number", "string", "function"].includes(typeof trustProxy) && !isNames(trustProxy))
     find("trustProxy", "true, false, hops, addresses or a function", trustProxy);
   else {
@@ -176,6 +196,8 @@ export function checkActivityOptions(given: ActivityOptions = {}): CheckedActivi
     trustProxy,
     sensitive: checked.sensitive as CheckedActivityOptions["sensitive"],
     includeFields: [...includeFields],
+    actions: options.actions,
+    strategies: options.strategies,
     includeActions: options.includeActions,
     excludeActions: [...excludeActions],
     includeStrategies: options.includeStrategies,

@@ -18,7 +18,7 @@ import { installedOnly } from "./installed.js";
 import { type Dropped, Lane } from "./lane.js";
 import type { Alert } from "./alert-options.js";
 import type { CheckedActivityOptions } from "./options.js";
-import { selectionOf } from "./selection.js";
+import { selectionOf, unknownWarner } from "./selection.js";
 import { Spool } from "./spool.js";
 import { SpooledLane } from "./spooled-lane.js";
 import { insertEntries } from "./table.js";
@@ -34,6 +34,7 @@ export class Recorder {
   readonly #writer: Writer;
   readonly #alerts: Alerts;
   readonly #selects: ReturnType<typeof selectionOf>;
+  readonly #warnOfUnknown: ReturnType<typeof unknownWarner>;
   readonly #database: Lane | SpooledLane | undefined;
   readonly #others: readonly Lane[];
   /** Written in transactions that are still open. */
@@ -50,6 +51,9 @@ export class Recorder {
     this.connection = new Connection(dataSource);
     this.#alerts = new Alerts(this.options.rules, this.maker);
     this.#selects = selectionOf(this.options);
+    this.#warnOfUnknown = unknownWarner(this.options, (message) =>
+      process.emitWarning(message, { code: "CHRONICLE_ACTIVITY" }),
+    );
     const sinks = this.options.sinks.map((option, index) => this.#sinkOf(option, index));
     this.lanes = sinks.map((sink) => this.#laneOf(sink));
     const database = this.lanes.find(({ name }) => name === "database");
@@ -172,7 +176,10 @@ export class Recorder {
   }
 
   #isWanted(action: string, input: ActivityInput | undefined): boolean {
-    return this.options.enabled && this.#selects(action, input?.strategy ?? null);
+    const strategy = input?.strategy ?? null;
+    if (!this.options.enabled || !this.#selects(action, strategy)) return false;
+    this.#warnOfUnknown(action, strategy);
+    return true;
   }
 
   #toOthers(entry: ActivityEntry, soon = false): void {

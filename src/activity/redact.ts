@@ -96,6 +96,6 @@ function hidden(value: unknown, { mode, secret }: Redaction): string | undefined
 /** Text without what jsonb refuses or changes (NUL, lone surrogates), cut where it is very long. */
 export function storable(text: string, length = longest): string {
   const cut = text.length > length ? `${text.slice(0, length)}[${text.length - length} more]` : text;
-  const whole = /\p{Surrogate}/u.test(cut) ? cut.replaceAll(/\p{Surrogate}/gu, "\uFFFD") : cut;
+  const whole = cut.isWellFormed() ? cut : cut.toWellFormed();
   return whole.includes("\0") ? whole.replaceAll("\0", "\u2400") : whole;
 }

@@ -219,6 +219,20 @@ describe("counting failures before a sign-in", function () {
     });
   }
 
+  it("finds the address of a request behind a trusted proxy, as it was recorded, and not the proxy's", async () => {
+    const app = await startActivity({ trustProxy: "10.0.0.0/8", ipPrivacy: "truncate" });
+    try {
+      const from = (ip: string) => ({ headers: { "x-forwarded-for": ip }, socket: { remoteAddress: "10.0.0.1" } });
+      app.log.activity.record("sign_in", { outcome: "failure", request: from("203.0.113.77") });
+      expect(await app.log.activity.failures({ request: from("203.0.113.77") })).to.equal(1);
+      expect(await app.log.activity.failures({ request: from("198.51.100.77") })).to.equal(0);
+      expect(await app.log.activity.failures({ ip: "10.0.0.1" })).to.equal(0);
+      expect(await app.log.activity.failures({ request: {} })).to.equal(0);
+    } finally {
+      await app.stop();
+    }
+  });
+
   it("refuses to count by addresses that are not kept", async () => {
     const app = await startActivity({ ipPrivacy: "exclude" });
     try {

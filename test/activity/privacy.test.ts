@@ -169,6 +169,25 @@ describe("the privacy of activity", function () {
     }
   });
 
+  it("keeps what is recorded under a name that the options do not tell of, and warns once", async () => {
+    const warnings: string[] = [];
+    const listener = (warning: Error) => void warnings.push(warning.message);
+    process.on("warning", listener);
+    const app = await startActivity({ actions: ["sign_in"], strategies: ["password"] });
+    try {
+      for (const action of ["sign_in", "sing_in", "sing_in"]) app.log.activity.record(action, { strategy: "pasword" });
+      expect(await found(app)).to.have.length(3);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(warnings.map((text) => /The (.*) is recorded/.exec(text)?.[1])).to.deep.equal([
+        'strategy "pasword"',
+        'action "sing_in"',
+      ]);
+    } finally {
+      process.off("warning", listener);
+      await app.stop();
+    }
+  });
+
   it("takes the trace of the active span where OpenTelemetry is installed", async () => {
     const app = await startActivity();
     const spanContext = { traceId: "11111111111111111111111111111111", spanId: "2222222222222222", traceFlags: 1 };
@@ -214,6 +233,25 @@ describe("the options of the activity log", () => {
     [{ ipSecret: "short" }, "expected activity.ipSecret to be at least 16 characters"],
     [{ ipv4TruncationMask: 33 }, "expected activity.ipv4TruncationMask to be 0 to 32, got: 33"],
     [{ includeActions: "sign_in" }, 'expected activity.includeActions to be a list of names, got: "sign_in"'],
+    [
+      { actions: ["sign_in", "export.*"], excludeActions: ["sing_in"] },
+      'expected activity.excludeActions to be made of sign_in, export.*, read, alert, gap, activity.*, got: "sing_in"',
+    ],
+    [{ actions: ["sign_in"], includeActions: ["sign_in", "report.*"] }, 'got: "report.*"'],
+    [
+      { strategies: ["password"], includeStrategies: ["magic*"] },
+      'expected activity.includeStrategies to be made of password, got: "magic*"',
+    ],
+    [{ strategies: ["password"], excludeStrategies: ["pasword"] }, 'got: "pasword"'],
+    [
+      {
+        actions: ["sign_in", "export.*"],
+        includeActions: ["sign*", "export.csv", "export.*"],
+        excludeActions: ["read", "gap"],
+      },
+      "accepted",
+    ],
+    [{ includeActions: ["anything"], excludeStrategies: ["magic_link"] }, "accepted"],
     [{ sinks: ["databse"] }, "expected activity.sinks[0] to be"],
     [{ sinks: [{ file: {} }] }, "expected activity.sinks[0].file.folder to be a folder"],
     [
@@ -231,7 +269,8 @@ describe("the options of the activity log", () => {
     ["on", "expected activity to be an object"],
   ];
   for (const [given, message] of cases) {
-    it(`refuse ${JSON.stringify(given)}`, () => expect(refused(given)).to.include(message));
+    it(`${message === "accepted" ? "accept" : "refuse"} ${JSON.stringify(given)}`, () =>
+      expect(refused(given)).to.include(message));
   }
 
   it("tell every finding in one list, and never a secret", () => {

@@ -83,7 +83,7 @@ describe("two processes that count together", function () {
     expect(recorded).to.deep.equal([true, true]);
     const expected = subjects.filter((subject) => !subject.startsWith("below")).sort();
     const entries = await found(app, { action: "alert" });
-    expect(entries.map(({ details }) => details.value).sort()).to.deep.equal(expected);
+    expect(entries.map(({ details }) => String(details.value)).sort()).to.deep.equal(expected);
     expect(counters.flatMap(({ alerts }) => alerts).sort()).to.deep.equal(expected);
     // The test has power only where both processes raised some.
     expect(Math.min(...counters.map(({ alerts }) => alerts.length))).to.be.greaterThan(0);

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import pg from "pg";
 import { type ActivityEntry, type ActivityFilter, EventLogError } from "../../src/index.js";
 import type { TrackedApplication } from "../tracked-application.js";
 import { found, rows, startActivity } from "./activity-log.js";
@@ -94,6 +95,29 @@ describe("searching activity", function () {
       expect(error).to.be.instanceOf(EventLogError).with.property("code", "OPTIONS_INVALID");
     });
   }
+
+  it("fetches a page and no more where no more is taken, however many match", async () => {
+    const other = await startActivity({ retentionDays: "forever" });
+    const { query } = pg.Client.prototype as { query: (...given: unknown[]) => unknown };
+    try {
+      await other.query(`insert into chronicle.activity (id, occurred_at, action, outcome, severity, node)
+        select gen_random_uuid(), now(), 'many', 'success', 'info', 'test' from generate_series(1, 5000) n`);
+      let fetched = 0;
+      pg.Client.prototype.query = async function (this: unknown, ...given: unknown[]) {
+        const result = (await query.apply(this, given)) as { rows?: unknown[] } | undefined;
+        fetched += result?.rows?.length ?? 0;
+        return result;
+      } as never;
+      for await (const entry of other.log.activity.search({ action: "many" })) {
+        expect(entry.action).to.equal("many");
+        break;
+      }
+      expect(fetched).to.be.within(1, 1_010);
+    } finally {
+      pg.Client.prototype.query = query as never;
+      await other.stop();
+    }
+  });
 
   it("skips and repeats nothing over many pages, while others write", async () => {
     const other = await startActivity({ retentionDays: "forever" });

@@ -71,6 +71,21 @@ describe("recording activity", function () {
     });
   });
 
+  it("keeps ids that are no integers as they are, and finds them again: UUIDs, texts, large numbers, composite keys", async () => {
+    const ids = ["018f2c6e-7a51-7c3f-9d0a-3b1f6f0c2a11", "auth0|ada", 9_007_199_254_740_993n, -1, "007"] as const;
+    for (const id of ids) {
+      app.log.activity.record("any id", {
+        actor: { type: "user", id },
+        resource: { type: "Thing", key: { a: id.toString(), b: 2 } },
+      });
+      const [entry, ...others] = await found(app, { action: "any id", actor: { type: "user", id } });
+      expect(others).to.have.length(0);
+      expect(entry?.actor?.id).to.equal(String(id));
+      const byKey = await found(app, { resource: { type: "Thing", key: { a: id.toString(), b: 2 } } });
+      expect(byKey.map((one) => one.id)).to.deep.equal([entry?.id]);
+    }
+  });
+
   it("joins data events by correlation id", async () => {
     const id = await withRequestContext({ actor }, async () => {
       const saved = await app.manager.save(Account, { name: "joined" });

@@ -10,15 +10,12 @@ const [folder = "", until = "0"] = process.argv.slice(2);
 const realNow = Date.now.bind(Date);
 const midnight = new Date(new Date().setHours(24, 0, 0, 0)).getTime();
 const ahead = midnight - 2_000 - realNow();
-globalThis.Date = class extends Date {
-  constructor(...given: [] | [value: number]) {
-    // The declared ways of calling it are many; at run time all arguments go on as they are.
-    super(...((given.length === 0 ? [realNow() + ahead] : given) as [number]));
-  }
-  static override now(): number {
-    return realNow() + ahead;
-  }
-} as DateConstructor;
+const now = () => realNow() + ahead;
+globalThis.Date = new Proxy(Date, {
+  construct: (date, given: unknown[], made) =>
+    Reflect.construct(date, given.length === 0 ? [now()] : given, made) as object,
+  get: (date, name) => (name === "now" ? now : (Reflect.get(date, name) as unknown)),
+});
 
 const { fileSink } = await import("../../src/sinks/file.js");
 const sink = fileSink({ folder });
