@@ -68,7 +68,9 @@ function judge({ name, tests, text }, url) {
     const patch = ["-p1", "--fuzz=1", "--no-backup-if-mismatch", "-i", join(folder, `${name}.patch`)];
     const applied = run(copy, "patch", patch);
     if (applied.status !== 0) throw new Error(`does not apply any more:\n${applied.stdout}`);
-    const built = run(copy, process.execPath, ["node_modules/typescript/bin/tsc", "-p", "."]);
+    // What a mutant leaves unused is no fault of it.
+    const tsc = ["node_modules/typescript/bin/tsc", "-p", ".", "--pretty", "false", "--noUnusedLocals", "false"];
+    const built = run(copy, process.execPath, tsc);
     if (built.status !== 0) throw new Error(`does not compile:\n${built.stdout}\n${text}`);
     let before = 0;
     for (const test of tests) {
