@@ -26,7 +26,7 @@ export interface FaultCounts {
   struck: number;
   /** How many found a transaction open that had written. */
   inTransaction: number;
-  /** The longest time until a transaction that began afterwards was acknowledged, in milliseconds. */
+  /** The longest time from when the server took connections again to the next acknowledged commit, in milliseconds. */
   slowestMs: number;
 }
 
@@ -67,18 +67,20 @@ export class Campaign {
   }
 
   /** Strikes as often as asked, and checks after each strike. */
-  async strike(fault: Fault, times: number): Promise<FaultCounts> {
+  async strike(fault: Fault, times: number, onProgress?: (done: number) => void): Promise<FaultCounts> {
     const counts: FaultCounts = { struck: 0, inTransaction: 0, slowestMs: 0 };
     while (counts.struck < times) {
       await this.#commits(commitsBefore);
       await pause(Math.random() * 40);
       const open = await this.#strikeOnce(fault);
+      await this.#withDatabase((client) => client.query("select"));
       const struck = performance.now();
       await this.#commits(1);
       counts.slowestMs = Math.max(counts.slowestMs, Math.round(performance.now() - struck));
       counts.struck++;
       if (open) counts.inTransaction++;
       await this.#withDatabase((client) => this.ledger.expectKept(client));
+      onProgress?.(counts.struck);
     }
     return counts;
   }

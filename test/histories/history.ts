@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { SampleValues, Write } from "./paths/path.js";
-import { paths, statements } from "./paths/index.js";
+import { outOfReach, paths, recorded, statements } from "./paths/index.js";
+import type { HistoryCapture } from "./world.js";
 
 /** Who and why, as a history gives it; what is undefined is not said. */
 export interface Who {
@@ -120,7 +121,13 @@ const writeOf = (from: readonly string[]): fc.Arbitrary<Write> =>
   });
 
 const anyWrite = writeOf(Object.keys(paths));
-const statement = writeOf(Object.keys(statements));
+/** Of what the subscriber sees: mostly what it records, the rest to be refused. What only the database does, it cannot know of. */
+const seenWrite = fc.oneof(
+  { weight: 4, arbitrary: writeOf(recorded) },
+  { weight: 1, arbitrary: writeOf(Object.keys(paths).filter((path) => !outOfReach.includes(path))) },
+);
+const statement = writeOf(Object.keys(statements).filter((path) => !outOfReach.includes(path)));
+const anyStatement = writeOf(Object.keys(statements));
 
 const who: fc.Arbitrary<Who> = fc.record({
   actor: fc.option(
@@ -159,50 +166,65 @@ const transactionOf = (write: fc.Arbitrary<Write>, raw: boolean): fc.Arbitrary<T
     retried: fc.nat(4).map((chance) => chance === 0),
   });
 
-const transaction = fc.oneof(
-  { weight: 3, arbitrary: transactionOf(anyWrite, false) },
-  { weight: 1, arbitrary: transactionOf(statement, true) },
-);
+const transactionsOf = (write: fc.Arbitrary<Write>, raw: fc.Arbitrary<Write>) =>
+  fc.oneof({ weight: 3, arbitrary: transactionOf(write, false) }, { weight: 1, arbitrary: transactionOf(raw, true) });
 
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 12, arbitrary: fc.record({ kind: fc.constant("write" as const), who, write: anyWrite }) },
-  { weight: 6, arbitrary: transaction },
-  {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant("abreast" as const), transactions: fc.tuple(transaction, transaction) }),
-  },
-  { weight: 1, arbitrary: fc.constant({ kind: "moment" as const }) },
-  { weight: 1, arbitrary: fc.constant({ kind: "release" as const }) },
-  { weight: 1, arbitrary: fc.constant({ kind: "replay" as const }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("rewind" as const), to: fc.nat(9) }) },
-);
+const stepsOf = (write: fc.Arbitrary<Write>, transaction: fc.Arbitrary<Transaction>): fc.Arbitrary<Step> =>
+  fc.oneof(
+    { weight: 12, arbitrary: fc.record({ kind: fc.constant("write" as const), who, write }) },
+    { weight: 6, arbitrary: transaction },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant("abreast" as const), transactions: fc.tuple(transaction, transaction) }),
+    },
+    { weight: 1, arbitrary: fc.constant({ kind: "moment" as const }) },
+    { weight: 1, arbitrary: fc.constant({ kind: "release" as const }) },
+    { weight: 1, arbitrary: fc.constant({ kind: "replay" as const }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("rewind" as const), to: fc.nat(9) }) },
+  );
 
 /** A few rows of everything first, so that the writes after them find something to change. */
-const beginning: fc.Arbitrary<Step> = fc.record({
-  kind: fc.constant("transaction" as const),
-  who,
-  parts: fc.tuple(
-    ...[
-      "save several new people",
-      "insert a team or update it",
-      "insert over what is there",
-      "insert a seat",
-      "save a car",
-      "save a truck",
-      "save a root category",
-      "save a category under another",
-      "save an invoice with lines",
-      "save a sample",
-      "save a badge",
-    ].map((path) => writeOf([path])),
-  ),
-  keep: fc.constant(true),
-  raw: fc.constant(false),
-  isolation: fc.constant("READ COMMITTED" as const),
-  retried: fc.constant(false),
-});
+const beginning = (first: readonly string[]): fc.Arbitrary<Step> =>
+  fc.record({
+    kind: fc.constant("transaction" as const),
+    who,
+    parts: fc.tuple(...first.map((path) => writeOf([path]))),
+    keep: fc.constant(true),
+    raw: fc.constant(false),
+    isolation: fc.constant("READ COMMITTED" as const),
+    retried: fc.constant(false),
+  });
 
-/** A random history of an application that uses everything at once. */
-export const histories: fc.Arbitrary<History> = fc
-  .tuple(beginning, fc.array(step, { minLength: 15, maxLength: 45, size: "max" }))
-  .map(([first, rest]) => [first, ...rest]);
+const saves = [
+  "save several new people",
+  "save a team by its natural key",
+  "save a seat",
+  "save a car",
+  "save a truck",
+  "save a root category",
+  "save an invoice with lines",
+  "save a sample",
+  "save a badge",
+];
+
+const historiesOf = (first: readonly string[], step: fc.Arbitrary<Step>): fc.Arbitrary<History> =>
+  fc
+    .tuple(beginning(first), fc.array(step, { minLength: 15, maxLength: 45, size: "max" }))
+    .map(([begun, rest]) => [begun, ...rest]);
+
+const byTriggers = historiesOf(
+  [
+    ...saves,
+    "insert a team or update it",
+    "insert over what is there",
+    "insert a seat",
+    "save a category under another",
+  ],
+  stepsOf(anyWrite, transactionsOf(anyWrite, anyStatement)),
+);
+const bySubscriber = historiesOf(saves, stepsOf(seenWrite, transactionsOf(seenWrite, statement)));
+
+/** Random histories of an application that uses everything at once. */
+export function historiesUnder(capture: HistoryCapture): fc.Arbitrary<History> {
+  return capture === "subscriber" ? bySubscriber : byTriggers;
+}

@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import type { Application } from "../replay/application.js";
-import { histories } from "./history.js";
+import { historiesUnder } from "./history.js";
 import { expectAllHolds } from "./invariants.js";
 import { Run } from "./run.js";
-import { World } from "./world.js";
+import { type HistoryCapture, World } from "./world.js";
 
 /** What a number of histories came to. */
 export interface HistoryCounts {
   histories: number;
   writes: number;
-  /** Writes that the database refused. */
+  /** Writes that the database refused, or subscriber capture. */
   refused: number;
   /** Transactions and savepoints that were taken back. */
   takenBack: number;
@@ -22,6 +22,8 @@ export interface HistoryOptions {
   readonly seed: number;
   /** Where in the tree of histories and their smaller forms a failure was, as fast-check says it. (Default: from the start) */
   readonly path?: string | undefined;
+  /** Of which the template is, too. (Default: "statement") */
+  readonly capture?: HistoryCapture;
   /** Look for a smaller history that fails as well. (Default: false) */
   readonly shrink?: boolean;
 }
@@ -32,11 +34,11 @@ export interface HistoryOptions {
  */
 export async function proveHistories(
   template: Application,
-  { runs, seed, path, shrink = false }: HistoryOptions,
+  { runs, seed, path, capture = "statement", shrink = false }: HistoryOptions,
 ): Promise<HistoryCounts> {
   const counts: HistoryCounts = { histories: 0, writes: 0, refused: 0, takenBack: 0, moments: 0, events: 0 };
-  const property = fc.asyncProperty(histories, async (history) => {
-    const world = new World(template);
+  const property = fc.asyncProperty(historiesUnder(capture), async (history) => {
+    const world = new World(template, capture);
     try {
       await world.start();
       const run = new Run(world);
@@ -61,10 +63,11 @@ export async function proveHistories(
   if (!result.failed) return counts;
   const { counterexamplePath, counterexample, errorInstance } = result;
   const cause = errorInstance instanceof Error ? errorInstance : new Error(String(errorInstance));
+  const again = `HISTORY_CAPTURE=${capture} HISTORY_SEED=${seed} HISTORY_PATH=${counterexamplePath} npm test -- test/histories`;
   throw new Error(
     `A history does not hold: ${cause.message}
-run it again:            HISTORY_SEED=${seed} HISTORY_PATH=${counterexamplePath} npm test -- test/histories
-look for a smaller one:  HISTORY_SHRINK=1 HISTORY_SEED=${seed} HISTORY_PATH=${counterexamplePath} npm test -- test/histories
+run it again:            ${again}
+look for a smaller one:  HISTORY_SHRINK=1 ${again}
 ${shrink ? JSON.stringify(counterexample, null, 1) : ""}`,
     { cause },
   );

@@ -8,6 +8,15 @@ export const setUp = `
     insert into team (name, points) values ('by a function', rest) on conflict (name) do update set points = rest;
   end $$`;
 
+/** With triggers of the application's own on every row, the log captures row by row too. */
+export const rowTriggers = `;
+  create function look_on() returns trigger language plpgsql as 'begin return null; end';
+  do $$ declare name text; begin
+    for name in select c.oid::regclass::text from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace loop
+      execute format('create trigger look_on after insert or update or delete on %s for each row execute function look_on()', name);
+    end loop;
+  end $$`;
+
 /** Release 2 splits a badge's label: filled by ALTER TABLE itself, so nothing is written row by row. */
 export const releaseTwoMigration = `
   alter table badge

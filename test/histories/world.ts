@@ -5,7 +5,7 @@ import type { EntityReference } from "../../src/log/tracked-tables.js";
 import { differencesOf, type LiveRows } from "../live-rows.js";
 import { Application, type Setting } from "../replay/application.js";
 import { releaseOne } from "./entities.js";
-import { badgesInReleaseTwo, setUp } from "./set-up.js";
+import { badgesInReleaseTwo, rowTriggers, setUp } from "./set-up.js";
 
 /** A moment of a history: where it is in the log, and the rows that were there. */
 interface Moment {
@@ -17,26 +17,47 @@ interface Moment {
 
 const badgeTable = "public.badge";
 
+/** How the writes of a history are captured: by triggers of either level, or by the subscriber, which refuses what it cannot record. */
+export type HistoryCapture = "statement" | "row" | "subscriber";
+
+function settingOf(capture: HistoryCapture): Setting {
+  const bySubscriber = { capture: "subscriber", uncaptured: "error" } as const;
+  return { entities: releaseOne, ...(capture === "subscriber" ? bySubscriber : {}) };
+}
+
 /** Makes the application that worlds are copies of. */
-export async function makeTemplate(): Promise<Application> {
-  const template = new Application({ entities: releaseOne, after: setUp });
+export async function makeTemplate(capture: HistoryCapture = "statement"): Promise<Application> {
+  const after = capture === "row" ? setUp + rowTriggers : setUp;
+  const template = new Application({ ...settingOf(capture), after });
   await template.start();
+  expect(await template.sql(levels), "how tables are captured").to.deep.equal([{ capture }]);
   await template.close();
   return template;
 }
+
+const levels = `
+  select distinct case when t.oid is null then 'subscriber' when t.tgtype & 1 = 1 then 'row' else 'statement' end as capture
+  from chronicle.tracked k
+  left join pg_trigger t on t.tgrelid = k.table_oid and t.tgname like ' chronicle%' and t.tgtype & 32 = 0`;
 
 /** One application with its log, that goes from release 1 to release 2 at most once, and the moments noted on the way. */
 export class World extends Application {
   release: 1 | 2 = 1;
   readonly #moments: Moment[] = [];
 
-  constructor(template: Application) {
-    super({ entities: releaseOne, copyOf: template });
+  constructor(
+    template: Application,
+    readonly capture: HistoryCapture = "statement",
+  ) {
+    super({ ...settingOf(capture), copyOf: template });
   }
 
   /** Runs the code of another release from now on, as a deploy does: a new process, which installs first. */
   async deploy(release: 2, setting: Setting): Promise<void> {
-    const opened: { dataSource: DataSource; log: EventLog } = await this.open(setting);
+    const opened: { dataSource: DataSource; log: EventLog } = await this.open({
+      ...settingOf(this.capture),
+      ...setting,
+    });
     await opened.log.install();
     await this.dataSource.destroy();
     Object.assign(this, opened, { release });

@@ -60,6 +60,7 @@ export interface PointsLoad {
   readonly points: number;
   readonly bookmarks: number;
   readonly random: () => number;
+  readonly onProgress?: (done: number) => void;
 }
 
 /** In how many cuts something was wrong. */
@@ -174,6 +175,7 @@ export async function pointsLoad(load: PointsLoad): Promise<PointsCounts> {
     await judge(side, inCut(await resolve(time)), ours);
     await judge(side, sql`e.position <= ${at}`, naivePosition);
     await judge(side, sql`e.occurred_at < ${time.toISOString()}::timestamptz + interval '1 ms'`, naiveTime);
+    load.onProgress?.(point + 1);
   }
   let unstable = 0;
   for (const { point, cut } of near) {

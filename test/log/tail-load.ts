@@ -1,9 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { type EventLog } from "../../src/index.js";
+import { Column, Entity, PrimaryGeneratedColumn } from "typeorm";
+import { type EventLog, Tracked } from "../../src/index.js";
+
+@Entity()
+@Tracked()
+class Parcel {
+  @PrimaryGeneratedColumn("identity", { type: "bigint", generatedIdentity: "BY DEFAULT" }) id!: string;
+  @Column("text") note!: string;
+}
+
+export const tailEntities = [Parcel];
 
 export interface TailLoad {
-  /** The application's database, with a tracked table `parcel (id bigint identity, note text)`. */
+  /** The database of an application with the `tailEntities`. */
   readonly url: string;
   readonly log: EventLog;
   /** Events to commit at least. */
@@ -11,6 +21,7 @@ export interface TailLoad {
   readonly writers: number;
   /** Between 0 and 1; what the run does follows from it. */
   readonly random: () => number;
+  readonly onProgress?: (committed: number) => void;
 }
 
 export interface TailCounts {
@@ -32,7 +43,7 @@ export interface TailCounts {
  * Writers with long transactions, rollbacks, savepoints and lost connections; a tail beside them that is interrupted again and
  * again and goes on from the last event it gave; and a reader that knows no better than `position > mark`.
  */
-export async function tailLoad({ url, log, events, writers, random }: TailLoad): Promise<TailCounts> {
+export async function tailLoad({ url, log, events, writers, random, onProgress }: TailLoad): Promise<TailCounts> {
   const counts = { transactions: 0, rolledBack: 0, writersCut: 0, tailsResumed: 0 };
   const given: { position: bigint; transactionId: bigint }[] = [];
   const naive = new Set<string>();
@@ -70,6 +81,7 @@ export async function tailLoad({ url, log, events, writers, random }: TailLoad):
         counts.transactions++;
         if (commits) committed += rows;
         else counts.rolledBack++;
+        onProgress?.(committed);
       } catch {
         await client.end().catch(() => undefined);
         client = await connected(url);

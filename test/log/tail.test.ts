@@ -1,19 +1,11 @@
 import { expect } from "chai";
-import { Column, Entity, PrimaryGeneratedColumn } from "typeorm";
-import { type RecordedEvent, Tracked } from "../../src/index.js";
+import { type RecordedEvent } from "../../src/index.js";
 import { application, rejectionOf } from "../replay/application.js";
 import { seeded } from "../seeded.js";
-import { tailLoad } from "./tail-load.js";
-
-@Entity()
-@Tracked()
-class Parcel {
-  @PrimaryGeneratedColumn("identity", { type: "bigint", generatedIdentity: "BY DEFAULT" }) id!: string;
-  @Column("text") note!: string;
-}
+import { tailEntities, tailLoad } from "./tail-load.js";
 
 describe("a tail", () => {
-  const app = application({ entities: [Parcel] });
+  const app = application({ entities: tailEntities });
   const put = (note: string) => app.sql("insert into parcel (note) values ($1)", [note]);
 
   /** The notes of the next events. */

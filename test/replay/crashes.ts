@@ -56,7 +56,13 @@ async function checkCrash(ledger: Ledger, before: LiveRows, past: LiveRows, fail
 }
 
 /** Kills processes that replay, at random moments of their replays. */
-export async function killReplayingProcesses({ kills }: { kills: number }): Promise<CrashResult> {
+export async function killReplayingProcesses({
+  kills,
+  onProgress,
+}: {
+  kills: number;
+  onProgress?: (done: number) => void;
+}): Promise<CrashResult> {
   const database = await createDatabase();
   const { ledger, past } = await ledgerWithPast(database.url);
   const failures: string[] = [];
@@ -79,6 +85,7 @@ export async function killReplayingProcesses({ kills }: { kills: number }): Prom
     await exited;
     await noneLeft(database.url);
     if (await checkCrash(ledger, rowsBefore, past, failures)) before++;
+    onProgress?.(crashes);
   }
   await ledger.close();
   await database.drop();
@@ -93,7 +100,13 @@ async function noneLeft(url: string): Promise<void> {
 }
 
 /** Stops a server of our own at once, as a power cut would, at random moments of replays, and starts it again. */
-export async function stopServers({ stops }: { stops: number }): Promise<CrashResult> {
+export async function stopServers({
+  stops,
+  onProgress,
+}: {
+  stops: number;
+  onProgress?: (done: number) => void;
+}): Promise<CrashResult> {
   // What was acknowledged must be on its way to disk: without it, a stop may take back the writes before the replay.
   const server = await startPostgres({ server: "own", settings: { synchronous_commit: "on", full_page_writes: "on" } });
   const restarted = new RestartedServer(server);
@@ -116,6 +129,7 @@ export async function stopServers({ stops }: { stops: number }): Promise<CrashRe
       await restarted.start();
       ledger = await Ledger.open(server.url, { accounts: 0 });
       if (await checkCrash(ledger, rowsBefore, made.past, failures)) before++;
+      onProgress?.(crashes);
     }
     await ledger.close();
   } finally {

@@ -21,9 +21,11 @@ export interface LoadResult {
 export async function replayUnderWriters({
   replays,
   writers,
+  onProgress,
 }: {
   replays: number;
   writers: number;
+  onProgress?: (done: number) => void;
 }): Promise<LoadResult> {
   const database = await createDatabase();
   const ledger = await Ledger.open(database.url, { accounts: 2 * writers + 10, poolSize: writers + 4 });
@@ -54,6 +56,7 @@ export async function replayUnderWriters({
       }
       await ledger.log.bookmark(`mark ${index}`);
       if ((await ledger.sum()) !== sum) failures.push(`replay ${index}: the sum of the accounts has changed`);
+      onProgress?.(index);
     }
   } finally {
     stopped = true;
@@ -99,7 +102,7 @@ async function transfer(manager: EntityManager, [from, to]: readonly [number, nu
 }
 
 /** Two replays at once, again and again: how often exactly one of them was refused, while the other went on and got through. */
-export async function twoReplaysAtOnce(times: number): Promise<number> {
+export async function twoReplaysAtOnce(times: number, onProgress?: (done: number) => void): Promise<number> {
   const database = await createDatabase();
   const ledger = await Ledger.open(database.url);
   let refused = 0;
@@ -121,6 +124,7 @@ export async function twoReplaysAtOnce(times: number): Promise<number> {
     await writer.release();
     const through = (await Promise.allSettled(both)).filter(({ status }) => status === "fulfilled").length;
     if (first === "REPLAY_IN_PROGRESS" && through === 1) refused++;
+    onProgress?.(time + 1);
   }
   await ledger.close();
   await database.drop();

@@ -1,73 +1,53 @@
 /** Everything that is meant to break the log, in full counts or until it is stopped: `npm run soak`. */
-import "reflect-metadata";
-import { Campaign, type Fault, type FaultCounts, faults } from "../crashes/campaign.js";
-import { type HistoryCounts, proveHistories } from "../histories/prove.js";
-import { makeTemplate } from "../histories/world.js";
-import { optionsOf, type SoakOptions } from "./options.js";
+import "../setup.js";
+import { optionsOf } from "./options.js";
+import { parts } from "./parts.js";
+import { progressOf } from "./progress.js";
 
+const started = performance.now();
 const totals = new Map<string, number>();
-const add = (name: string, value: number) => totals.set(name, (totals.get(name) ?? 0) + value);
+const diverged: string[] = [];
 
-/** Histories are reported, and a failure's seed is told, this often. */
-const batch = 10;
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+const secondsSince = (moment: number) => Math.round((performance.now() - moment) / 1000);
 
-async function soakHistories(runs: number, seed: number): Promise<void> {
-  const template = await makeTemplate();
+/** Does one part and says what it came to. A divergence is told, and the other parts still get their turn. */
+async function runPart(name: string, times: number, seed: number): Promise<void> {
+  const begun = performance.now();
+  const progress = progressOf(name, times);
   try {
-    for (let done = 0; done < runs; done += batch) {
-      const counts: HistoryCounts = await proveHistories(template, {
-        runs: Math.min(batch, runs - done),
-        seed: seed + done,
-      });
-      for (const [name, value] of Object.entries(counts)) add(name, value as number);
-      console.log(`histories ${done + counts.histories}/${runs} (seed ${seed + done})`);
-    }
-  } finally {
-    await template.stop();
+    const counts = await parts[name]?.run(times, { seed, onProgress: progress.step });
+    progress.end();
+    const said = Object.entries(counts ?? {}).map(([what, count]) => `${count} ${what}`);
+    console.log(`${times} ${name}: ${said.join(", ")} (seed ${seed}, ${secondsSince(begun)} s)`);
+    totals.set(name, (totals.get(name) ?? 0) + times);
+  } catch (error) {
+    progress.end();
+    diverged.push(name);
+    process.exitCode = 1;
+    console.error(`DIVERGENCE in ${name} (seed ${seed}, after ${secondsSince(begun)} s): ${messageOf(error)}`);
   }
 }
 
-async function soakFaults(wanted: readonly (readonly [Fault, number])[]): Promise<void> {
-  const campaign = await Campaign.start();
-  try {
-    for (const [fault, times] of wanted) {
-      const counts: FaultCounts = await campaign.strike(fault, times);
-      add(fault, counts.struck);
-      add(`${fault} in an open transaction`, counts.inTransaction);
-      console.log(`${fault}: ${JSON.stringify(counts)}`);
-      if (counts.inTransaction < counts.struck * 0.3) throw new Error(`Too few of "${fault}" hit an open transaction.`);
-    }
-    await campaign.prove();
-    for (const [name, value] of Object.entries(campaign.ledger.counts)) add(name, value);
-  } finally {
-    await campaign.stop();
-  }
-}
-
-async function soak({ counts, seed }: SoakOptions, round: number): Promise<void> {
-  const histories = counts.get("histories");
-  if (histories !== undefined) await soakHistories(histories, seed + round * histories);
-  const wanted = faults.flatMap((fault) => (counts.has(fault) ? [[fault, counts.get(fault) ?? 0] as const] : []));
-  if (wanted.length > 0) await soakFaults(wanted);
+function tellTotals(): void {
+  const said = [...totals].map(([name, count]) => `${count} ${name}`).join(", ");
+  const found = diverged.length === 0 ? "0 divergences" : `${diverged.length} DIVERGENCES in ${diverged.join(", ")}`;
+  console.log(`${found}: ${said} (${secondsSince(started)} s)`);
 }
 
 async function main(args: string[]): Promise<void> {
-  const options = optionsOf(args);
-  const started = performance.now();
-  let failure: unknown;
-  try {
-    for (let round = 0; round === 0 || !options.once; round++) await soak(options, round);
-  } catch (error) {
-    failure = error;
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  }
-  const said = [...totals].map(([name, value]) => `${value} ${name}`).join(", ");
-  const seconds = Math.round((performance.now() - started) / 1000);
-  console.log(`${failure === undefined ? "0 divergences" : "A DIVERGENCE"}: ${said} (${seconds} s)`);
+  const { counts, once, seed } = optionsOf(args, parts);
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      tellTotals();
+      process.exit();
+    });
+  for (let round = 0; round === 0 || (!once && diverged.length === 0); round++)
+    for (const [name, times] of counts) await runPart(name, times, seed + round * times);
+  tellTotals();
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(messageOf(error));
   process.exitCode = 1;
 });

@@ -195,6 +195,24 @@ describe("the flush of subscriber capture", () => {
       expect((await Promise.all(tags.map(historyOf))).map(({ length }) => length)).to.deep.equal([1, 0, 0, 0, 1]);
     });
 
+    it("keep who wrote a record, though somebody else's write of it was taken back", async () => {
+      const tag = aTag();
+      const as = (id: string, color: string, manager: EntityManager) =>
+        withRequestContext({ actor: { type: "user", id } }, () => manager.save(Object.assign(tag, { color })));
+      await within(async (manager) => {
+        await as("one", "blue", manager);
+        await manager.query("savepoint mine");
+        await as("two", "green", manager);
+        await manager.query("rollback to savepoint mine");
+      });
+      const [event, ...more] = await application.log.history(Tag, tag.name);
+      expect(event).to.deep.include({
+        data: { name: tag.name, color: "blue" },
+        actor: { type: "user", id: "one", name: null },
+      });
+      expect(more).to.deep.equal([]);
+    });
+
     it("keep what concurrent saves on one runner did", async () => {
       const tags = Array.from({ length: 8 }, () => aTag());
       const posts = Array.from({ length: 4 }, (_, index) =>

@@ -1,37 +1,7 @@
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { expect } from "chai";
-import type pg from "pg";
-import { from as copyFrom } from "pg-copy-streams";
-import { EntitySchema } from "typeorm";
-import { track } from "../../src/index.js";
 import { application } from "../replay/application.js";
-import { dictionary, preparation, refused } from "./dictionary.js";
-
-interface Specimen extends Record<string, string | number | null> {
-  id: number;
-}
-
-const types = Object.keys(dictionary);
-const columnOf = (type: string) => `c${types.indexOf(type)}`;
-
-/** One column per type. To TypeORM all of them are texts: PostgreSQL reads them. */
-const specimen = track(
-  new EntitySchema<Specimen>({
-    name: "Specimen",
-    tableName: "specimen",
-    synchronize: false,
-    columns: {
-      id: { type: "integer", primary: true },
-      ...Object.fromEntries(types.map((type) => [columnOf(type), { type: "text", nullable: true }])),
-    },
-  }),
-);
-
-const tables = ["specimen", "source"].map(
-  (name) =>
-    `create table ${name} (id integer primary key, ${types.map((type) => `${columnOf(type)} ${type}`).join(", ")});`,
-);
+import { dictionary, refused } from "./dictionary.js";
+import { columnOf, difference, specimenSetting, Specimens, types } from "./specimens.js";
 
 /** What a session, a role or a database may have set. */
 const settings = {
@@ -47,69 +17,11 @@ const settings = {
   backslash_quote: "on",
 };
 
-/** In COPY's text format. */
-const copied = (value: string) =>
-  value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t");
-
-/** What is not in both lists, in short. */
-function difference(actual: readonly string[], wanted: readonly string[]): string[] {
-  const [a, b] = [new Set(actual), new Set(wanted)];
-  const lines = [
-    ...wanted.filter((line) => !a.has(line)).map((line) => `- ${line}`),
-    ...actual.filter((line) => !b.has(line)).map((line) => `+ ${line}`),
-  ];
-  return actual.length === wanted.length
-    ? lines.map((line) => line.slice(0, 300))
-    : [`${actual.length} for ${wanted.length}`, ...lines];
-}
-
 describe("values", () => {
-  const app = application({ entities: [specimen], before: preparation + tables.join("\n") });
-  let id = 0;
-
-  const repository = () => app.dataSource.getRepository(specimen);
-
-  async function withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await (
-      app.dataSource.driver as unknown as { master: { connect(): Promise<pg.PoolClient> } }
-    ).master.connect();
-    try {
-      return await work(client);
-    } finally {
-      client.release();
-    }
-  }
-
-  /** The paths that can carry any value. */
-  const paths: Readonly<Record<string, (column: string, value: string) => Promise<unknown>>> = {
-    save: (column, value) => repository().save({ id: ++id, [column]: value }),
-    insert: (column, value) => repository().insert({ id: ++id, [column]: value }),
-    update: async (column, value) => {
-      await repository().insert({ id: ++id });
-      await repository().update({ id }, { [column]: value });
-    },
-    SQL: async (column, value) => {
-      await app.dataSource.query(`insert into specimen (id, ${column}) values ($1, $2)`, [++id, value]);
-      await app.dataSource.query(`update specimen set id = -id where id = $1`, [id]);
-    },
-    COPY: (column, value) =>
-      withClient((client) =>
-        pipeline(
-          Readable.from([`${++id}\t${copied(value)}\n`]),
-          client.query(copyFrom(`copy specimen (id, ${column}) from stdin`)),
-        ),
-      ),
-  };
-
-  /** The rows, of which one column holds a value: as its text, and, which no text can hide, as the protocol sends the row. */
-  const rowsOf = async () => {
-    await app.db.query("set extra_float_digits = 1");
-    const rows = await app.sql<{ id: number; text: string; bytes: string }>(
-      `select id, concat(${types.map((type) => `${columnOf(type)}::text`).join(", ")}) as text,
-         encode(sha256(record_send(t)), 'hex') as bytes from specimen t order by id`,
-    );
-    return rows.map(({ id: row, text, bytes }) => `${row} ${text} ${bytes}`);
-  };
+  const app = application(specimenSetting);
+  const specimens = new Specimens(app);
+  const { paths } = specimens;
+  const rowsOf = () => specimens.rows();
 
   for (const [path, write] of Object.entries(paths)) {
     const tried = Object.values(dictionary).reduce((sum, values) => sum + values.length, 0);
@@ -161,9 +73,9 @@ describe("values", () => {
     let updates = 0;
     for (const [type, values] of Object.entries(dictionary)) {
       const column = columnOf(type);
-      await repository().insert({ id: ++id, [column]: values[0] });
+      await specimens.repository.insert({ id: ++specimens.id, [column]: values[0] });
       for (const value of [...values.slice(1), null]) {
-        await repository().update({ id }, { [column]: value });
+        await specimens.repository.update({ id: specimens.id }, { [column]: value });
         updates++;
       }
     }
@@ -211,7 +123,7 @@ describe("values", () => {
     this.timeout(120_000);
     for (const [type, values] of Object.entries(dictionary)) {
       for (const value of values)
-        await app.db.query(`insert into source (id, ${columnOf(type)}) values ($1, $2)`, [++id, value]);
+        await app.db.query(`insert into source (id, ${columnOf(type)}) values ($1, $2)`, [++specimens.id, value]);
     }
     const stored = async () => {
       await app.db.query(
