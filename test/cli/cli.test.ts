@@ -345,6 +345,43 @@ describe("the command chronicle", function () {
       });
     });
 
+    describe("while it is being made", () => {
+      const left = "select nspname from pg_namespace where nspname like 'chronicle_shadow%'";
+      /** Stops it while it builds an index, which waits for a lock that is held here. */
+      async function stopped(signal: NodeJS.Signals): Promise<Ended> {
+        await application.query(`create function waits(id integer) returns integer language plpgsql immutable as
+          'begin perform pg_advisory_xact_lock_shared(42); return id; end'; create index on account (waits(id)); select pg_advisory_lock(42)`);
+        const ended = await chronicle(["-d", dataSource, "shadow"], {
+          url: application.database.url,
+          onStart: (child) => child.stderr?.once("data", () => child.kill(signal)),
+        });
+        expect(ended.stderr).to.match(/^1\/3 fold Account$/m);
+        return ended;
+      }
+
+      it("stops at Ctrl-C and leaves nothing", async () => {
+        const { code, stderr } = await stopped("SIGINT");
+        expect(stderr).to.match(/^REPLAY_ABORTED: /m);
+        expect(code).to.equal(130);
+        expect(await application.query(left)).to.deep.equal([]);
+      });
+
+      it("leaves what status names when it is killed, which the next one replaces and --drop drops", async () => {
+        expect((await stopped("SIGKILL")).code).to.equal(null);
+        expect(await application.query(left)).to.have.length(1);
+        const { code, stdout } = await run("status");
+        expect({ code, names: stdout.includes("what is left of one, in the schema chronicle_shadow") }).to.deep.equal({
+          code: 0,
+          names: true,
+        });
+        await application.query("select pg_advisory_unlock(42)");
+        expect(await run("shadow")).to.include({ code: 0 });
+        expect(await application.query("select id from chronicle_shadow.account")).to.deep.equal([{ id: 1 }]);
+        expect((await run("shadow", "--drop")).code).to.equal(0);
+        expect((await application.log.status()).advice.join()).not.to.include("shadow");
+      });
+    });
+
     it("never drops a schema that is no shadow", async () => {
       const { code, stderr } = await run("shadow", "--drop", "--schema", "public");
       expect({ code, stderr }).to.deep.equal({ code: 2, stderr: "The schema public is no shadow.\n" });
