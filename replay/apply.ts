@@ -3,6 +3,7 @@ import { EventLogError } from "../src/core/errors.js";
 import { numberOf, type Session } from "../src/core/session.js";
 import { quoteIdentifier } from "../src/core/sql.js";
 import { differs, sameKey, type Target } from "./difference.js";
+import { brokenReference } from "./references.js";
 import { withoutTriggers } from "./triggers.js";
 import { prepareHandover } from "./unique-values.js";
 
@@ -105,10 +106,7 @@ export function constraintError(error: unknown): unknown {
   const { table, constraint } = error as { table?: string; constraint?: string };
   const state = stateOf(error) ?? "";
   if (error instanceof EventLogError || !state.startsWith("23")) return error;
-  if (state === "23503" || state === "23001") {
-    const message = `Rows of ${table ?? "a table"} refer to rows that would not be there (constraint ${constraint ?? "?"}).`;
-    return new EventLogError("REPLAY_BLOCKED_BY_REFERENCES", message, { details: { table, constraint } });
-  }
+  if (state === "23503" || state === "23001") return brokenReference(table, constraint);
   const message = `The rebuilt rows break the constraint ${constraint ?? ""} of ${table ?? "a table"} (SQLSTATE ${state}).`;
   return new EventLogError("REPLAY_INVALID_ROWS", message, { details: { table, constraint, state } });
 }

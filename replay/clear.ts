@@ -43,7 +43,8 @@ async function countRows(session: Session, targets: readonly Target[]): Promise<
   return rows;
 }
 
-async function refuseReferences(session: Session, targets: readonly Target[]): Promise<void> {
+/** Throws REPLAY_BLOCKED_BY_REFERENCES with the tables whose rows refer to a rebuild's. */
+export async function refuseReferences(session: Session, targets: readonly Target[]): Promise<void> {
   const keys = await session.rows(sql`
     with target as (
       select p.relid as oid from unnest(${targets.map(({ table }) => table.sqlName)}::text[]) as t (name)

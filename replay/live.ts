@@ -8,7 +8,7 @@ import type { Cut } from "../src/log/cut.js";
 import { endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { apply } from "./apply.js";
-import { clearBy, deleteAll } from "./clear.js";
+import { clearBy, deleteAll, refuseReferences } from "./clear.js";
 import { sameKey, type Target } from "./difference.js";
 import { type FoldTable, foldTables } from "./fold-table.js";
 import type { CheckedHandlers } from "./handlers.js";
@@ -16,6 +16,7 @@ import { lockTables, withReplayLock } from "./locks.js";
 import { makePlan, type Plan } from "./plan.js";
 import { sparingOtherTenants } from "./other-tenants.js";
 import { Steps } from "./progress.js";
+import { foreseeReferences } from "./references.js";
 import { checkReplayCall, type ReplayOptions } from "./replay-options.js";
 import { compare, refuseUnknownRows, reportOf, type ReplayReport } from "./replay-report.js";
 import { recordDifference } from "./rewind.js";
@@ -171,6 +172,7 @@ class LiveReplay {
       mayDelete: [scope.covers(table), ...(options.unknownRows === "keep" ? [isKnown(table, now)] : [])].join(" and "),
       mayUpdate: !isEnd || (found[index]?.different ?? 0) > 0,
     }));
+    if (options.dryRun) await this.#foresee(targets);
     const rows = options.dryRun
       ? undefined
       : await sparingOtherTenants(this.session, scope, () => apply(this.session, targets, () => this.#clear(targets)));
@@ -224,11 +226,22 @@ class LiveReplay {
   }
 
   async #clear(targets: readonly Target[]): Promise<number> {
-    const { options, scope } = this.setting;
-    if (options.apply !== "rebuild") return 0;
-    const { clear } = attachmentOf(this.dataSource).replay as CheckedHandlers;
-    if (clear !== undefined && scope.isWhole) return clearBy(this.session, this.dataSource, targets, clear);
+    if (this.setting.options.apply !== "rebuild") return 0;
+    const clear = this.#ownClear();
+    if (clear !== undefined) return clearBy(this.session, this.dataSource, targets, clear);
     return deleteAll(this.session, targets);
+  }
+
+  #ownClear(): CheckedHandlers["clear"] {
+    return this.setting.scope.isWhole ? (attachmentOf(this.dataSource).replay as CheckedHandlers).clear : undefined;
+  }
+
+  /** What would be in the way; what the application's own clearing does is not known before it runs. */
+  async #foresee(targets: readonly Target[]): Promise<void> {
+    const rebuilds = this.setting.options.apply === "rebuild";
+    if (rebuilds && this.#ownClear() !== undefined) return;
+    if (rebuilds) await refuseReferences(this.session, targets);
+    await foreseeReferences(this.session, targets);
   }
 
   /** What a replay to the past leads away from, as ordinary events; how many. A dry run only counts them. */

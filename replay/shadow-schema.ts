@@ -1,13 +1,11 @@
 import { EventLogError } from "../src/core/errors.js";
 import type { Session } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, sql } from "../src/core/sql.js";
-
-/** Says that a schema is ours, whatever became of the process that made it. */
-const mark = "typeorm-chronicle shadow: made by log.shadow(), dropped by its drop() or replaced by the next one";
+import { shadowMark } from "../src/log/shadow-mark.js";
 
 async function kindOf(session: Session, schema: string): Promise<"none" | "shadow" | "other"> {
   const row = await session.row(
-    sql`select obj_description(oid, 'pg_namespace') = ${mark} as ours from pg_namespace where nspname = ${schema}`,
+    sql`select obj_description(oid, 'pg_namespace') = ${shadowMark} as ours from pg_namespace where nspname = ${schema}`,
   );
   return row === undefined ? "none" : row.ours === "t" ? "shadow" : "other";
 }
@@ -25,7 +23,7 @@ export async function createSchema(session: Session, schema: string): Promise<vo
   }
   const name = quoteIdentifier(schema);
   await session.run(`set local client_min_messages = 'error'; drop schema if exists ${name} cascade;
-    create schema ${name}; comment on schema ${name} is ${quoteLiteral(mark)}`);
+    create schema ${name}; comment on schema ${name} is ${quoteLiteral(shadowMark)}`);
 }
 
 /** Drops a shadow; leaves alone what is none. */

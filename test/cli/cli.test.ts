@@ -2,78 +2,21 @@ import { expect } from "chai";
 import { spawnSync } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { EntitySchema } from "typeorm";
-import { eventLog, track, withRequestContext } from "../../src/index.js";
+import { eventLog } from "../../src/index.js";
 import { readLiveRows } from "../live-rows.js";
-import { TrackedApplication } from "../tracked-application.js";
-import { chronicle, chronicleOnTerminal, type Ended, Modules } from "./process.js";
-
-interface Account {
-  id: number;
-  name: string;
-  balance?: string;
-}
-
-const Account = track(
-  new EntitySchema<Account>({
-    name: "Account",
-    columns: {
-      id: { type: "integer", primary: true },
-      name: { type: "text" },
-      balance: { type: "numeric", default: 0 },
-    },
-  }),
-);
+import { Account, command, json } from "./command.js";
+import { chronicle, chronicleOnTerminal, type Ended } from "./process.js";
 
 describe("the command chronicle", function () {
   this.timeout(120_000);
-
-  let application: TrackedApplication;
-  let modules: Modules;
-  let dataSource: string;
-
-  before(async () => {
-    modules = await Modules.make();
-    dataSource = await modules.write(
-      "ormconfig.mjs",
-      "export const dataSource = new DataSource(withEventLog(options));",
-    );
-  });
-  after(() => modules.remove());
-
-  /** A database for each test of a group that writes, or one for all of a group that only reads. */
-  function withApplication(each: "each test" | "all tests", prepare?: () => Promise<void>): void {
-    const [start, stop] = each === "each test" ? [beforeEach, afterEach] : [before, after];
-    start(async () => {
-      application = await TrackedApplication.start([Account]);
-      await prepare?.();
-    });
-    stop(() => application.stop());
-  }
-
-  const run = (...args: string[]) => chronicle(["-d", dataSource, ...args], { url: application.database.url });
-  const json = <T>({ stdout }: Ended) => JSON.parse(stdout) as T;
-  const ada = { actor: { type: "user", id: "a:1", name: "=cmd|' /C calc'!A0" }, metadata: { reason: "opened" } };
-
-  /** Two accounts, a bookmark between their openings and what happened to them. */
-  async function history(): Promise<void> {
-    const accounts = application.dataSource.getRepository(Account);
-    await withRequestContext(ada, () =>
-      accounts.insert([
-        { id: 1, name: "Ada" },
-        { id: 2, name: "Grace" },
-      ]),
-    );
-    await application.log.bookmark("both_open");
-    await accounts.update(1, { balance: "10.50" });
-    await accounts.delete(2);
-  }
+  const cli = command();
+  const { run, history } = cli;
 
   describe("install and status", () => {
-    withApplication("each test");
+    cli.withApplication("each test");
 
     it("set up the log in a database without one, once", async () => {
-      await application.query("drop schema chronicle cascade");
+      await cli.application.query("drop schema chronicle cascade");
       const before = await run("status");
       expect(before.code).to.equal(1);
       expect(before.stdout).to.include("NOT_INSTALLED");
@@ -85,27 +28,27 @@ describe("the command chronicle", function () {
       expect(after.code).to.equal(0);
       expect(json(after)).to.deep.include({ installed: true, position: "0", findings: [] });
       await history();
-      expect(await application.countEvents()).to.equal(4);
+      expect(await cli.application.countEvents()).to.equal(4);
     });
 
     it("give roles what they need", async () => {
       const roles = ["chronicle cli app", "chronicle cli reader"];
-      for (const role of roles) await application.query(`create role "${role}"`);
+      for (const role of roles) await cli.application.query(`create role "${role}"`);
       try {
         const { code } = await run("install", "--grant-to", roles[0]!, "--grant-read-to", roles[1]!);
         expect(code).to.equal(0);
         const may = (role: string, table: string) =>
-          application.value<boolean>("select has_table_privilege($1, $2, 'select')", [role, table]);
+          cli.application.value<boolean>("select has_table_privilege($1, $2, 'select')", [role, table]);
         expect(await may(roles[0]!, "chronicle.gate")).to.equal(true);
         expect(await may(roles[0]!, "chronicle.event")).to.equal(false);
         expect(await may(roles[1]!, "chronicle.event")).to.equal(true);
       } finally {
-        for (const role of roles) await application.query(`drop owned by "${role}"; drop role "${role}"`);
+        for (const role of roles) await cli.application.query(`drop owned by "${role}"; drop role "${role}"`);
       }
     });
 
     it("come as a migration file too, which is never written over another", async () => {
-      const file = join(modules.folder, "1700000000000-event-log.mjs");
+      const file = join(cli.modules.folder, "1700000000000-event-log.mjs");
       expect(json(await run("migration", file, "--json"))).to.deep.equal({ file });
       const text = await readFile(file, "utf8");
       expect(text).to.include("class InstallEventLog1700000000000").and.to.include(".install(");
@@ -114,7 +57,7 @@ describe("the command chronicle", function () {
     });
 
     it("say with exit code 1 what is missing", async () => {
-      await application.query("alter table account disable trigger all");
+      await cli.application.query("alter table account disable trigger all");
       const { code, stdout } = await run("status");
       expect(code).to.equal(1);
       expect(stdout).to.match(/INSTALL_STALE: Capture triggers of Account/);
@@ -122,7 +65,7 @@ describe("the command chronicle", function () {
   });
 
   describe("events and history", () => {
-    withApplication("each test", history);
+    cli.withApplication("each test", history);
 
     it("print a line for each event", async () => {
       const { code, stdout, stderr } = await run("events");
@@ -134,10 +77,10 @@ describe("the command chronicle", function () {
 
     it("print as JSON what the handle gives", async () => {
       const wanted: unknown[] = [];
-      for await (const event of application.log.events()) wanted.push(JSON.parse(JSON.stringify(event)));
+      for await (const event of cli.application.log.events()) wanted.push(JSON.parse(JSON.stringify(event)));
       expect(wanted).to.have.length(4);
       expect(json(await run("events", "--json"))).to.deep.equal(wanted);
-      const ofOne = await application.log.history(Account, 1);
+      const ofOne = await cli.application.log.history(Account, 1);
       expect(json(await run("history", "Account", "1", "--json"))).to.deep.equal(JSON.parse(JSON.stringify(ofOne)));
       expect(json(await run("events", "--json", "--actor", "nobody"))).to.deep.equal([]);
     });
@@ -173,7 +116,9 @@ describe("the command chronicle", function () {
     });
 
     it("never print control characters of others to a terminal", async () => {
-      await application.dataSource.getRepository(Account).insert({ id: 3, name: "\u001b[2J\u009b1m\u202ereversed" });
+      await cli.application.dataSource
+        .getRepository(Account)
+        .insert({ id: 3, name: "\u001b[2J\u009b1m\u202ereversed" });
       for (const args of [["events"], ["history", "Account", "3"]]) {
         const { stdout } = await run(...args);
         expect(stdout).to.match(/\\u001b\[2J/);
@@ -183,11 +128,11 @@ describe("the command chronicle", function () {
     });
 
     it("end quietly when the reader of a pipe has seen enough", async () => {
-      await application.query("insert into account select g, repeat('x', 200) from generate_series(10, 5000) g");
-      const line = `"${process.execPath}" dist/src/cli/main.js -d "${dataSource}" events | head -n 1; exit \${PIPESTATUS[0]}`;
+      await cli.application.query("insert into account select g, repeat('x', 200) from generate_series(10, 5000) g");
+      const line = `"${process.execPath}" dist/src/cli/main.js -d "${cli.dataSource}" events | head -n 1; exit \${PIPESTATUS[0]}`;
       const { status, stderr, stdout } = spawnSync("bash", ["-c", line], {
         encoding: "utf8",
-        env: { ...process.env, DATABASE_URL: application.database.url },
+        env: { ...process.env, DATABASE_URL: cli.application.database.url },
       });
       expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
       expect(stdout.split("\n")).to.have.length(2);
@@ -195,20 +140,20 @@ describe("the command chronicle", function () {
   });
 
   describe("events --export", () => {
-    withApplication("all tests", history);
+    cli.withApplication("all tests", history);
 
     it("writes JSON Lines that are what the handle gives", async () => {
-      const file = join(modules.folder, "events.jsonl");
+      const file = join(cli.modules.folder, "events.jsonl");
       const { code, stdout } = await run("events", "--export", file);
       expect({ code, stdout }).to.deep.equal({ code: 0, stdout: `4 events written to ${file}.\n` });
       const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
       const wanted: unknown[] = [];
-      for await (const event of application.log.events()) wanted.push(JSON.parse(JSON.stringify(event)));
+      for await (const event of cli.application.log.events()) wanted.push(JSON.parse(JSON.stringify(event)));
       expect(lines.map((line) => JSON.parse(line) as unknown)).to.deep.equal(wanted);
     });
 
     it("writes CSV in which no cell is a formula", async () => {
-      const file = join(modules.folder, "events.csv");
+      const file = join(cli.modules.folder, "events.csv");
       expect(json(await run("events", "--export", file, "--json"))).to.deep.equal({ file, events: 4 });
       const [head, first, ...rest] = (await readFile(file, "utf8")).trimEnd().split("\n");
       expect(head).to.match(/^position,occurredAt,entity,recordId,action,.*,metadata,data,previous$/);
@@ -217,48 +162,48 @@ describe("the command chronicle", function () {
     });
 
     it("leaves no file behind where it fails", async () => {
-      const folder = await readdir(modules.folder);
+      const folder = await readdir(cli.modules.folder);
       expect(
-        await run("events", "--export", join(modules.folder, "x.csv"), "--entity", "Nothing", "--record", "1"),
+        await run("events", "--export", join(cli.modules.folder, "x.csv"), "--entity", "Nothing", "--record", "1"),
       ).to.have.property("code", 2);
-      expect(await run("events", "--export", join(modules.folder, "events.xlsx"))).to.deep.include({
+      expect(await run("events", "--export", join(cli.modules.folder, "events.xlsx"))).to.deep.include({
         code: 2,
         stdout: "",
       });
-      expect(await readdir(modules.folder)).to.deep.equal(folder);
+      expect(await readdir(cli.modules.folder)).to.deep.equal(folder);
     });
   });
 
   describe("replay", () => {
-    withApplication("each test", history);
+    cli.withApplication("each test", history);
 
     it("to a point in time, without asking where it is told so, makes the tables what they were", async () => {
       const { code, stdout } = await run("replay", "--to", "bookmark:both_open", "--yes");
       expect(code).to.equal(0);
       expect(stdout).to.include("1 row inserted, 1 updated, 0 deleted, 0 kept.");
-      expect(await application.query("select id, name, balance from account order by id")).to.deep.equal([
+      expect(await cli.application.query("select id, name, balance from account order by id")).to.deep.equal([
         { id: 1, name: "Ada", balance: "0" },
         { id: 2, name: "Grace", balance: "0" },
       ]);
-      expect((await application.log.verify()).equal).to.equal(true);
+      expect((await cli.application.log.verify()).equal).to.equal(true);
     });
 
     it("with --dry-run writes nothing and says what it would do", async () => {
-      const rows = await readLiveRows(application.database.url);
+      const rows = await readLiveRows(cli.application.database.url);
       const { code, stdout } = await run("replay", "--to", "bookmark:both_open", "--dry-run");
       expect(code).to.equal(0);
       expect(stdout).to.include("if it were run now");
       expect(stdout).to.match(/│ Account │ create +│ 1 +│ 2 +│ direct/);
       expect(json(await run("replay", "--dry-run", "--json"))).to.deep.include({ events: 4, drift: 0 });
-      expect(await readLiveRows(application.database.url)).to.deep.equal(rows);
-      expect(await application.countEvents()).to.equal(4);
+      expect(await readLiveRows(cli.application.database.url)).to.deep.equal(rows);
+      expect(await cli.application.countEvents()).to.equal(4);
     });
 
     it("refuses without a terminal to ask on", async () => {
       const { code, stdout, stderr } = await run("replay", "--to", "bookmark:both_open");
       expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
       expect(stderr).to.equal("A replay changes live tables: pass --yes, or look first with --dry-run.\n");
-      expect(await application.countEvents()).to.equal(4);
+      expect(await cli.application.countEvents()).to.equal(4);
     });
 
     const answers = [
@@ -271,13 +216,13 @@ describe("the command chronicle", function () {
     for (const [name, typed, events, exitCode] of answers) {
       it(`asks on a terminal, and takes ${name} for ${events === 4 ? "no" : "yes"}`, async function () {
         if (spawnSync("script", ["-qec", "true", "/dev/null"]).status !== 0) this.skip();
-        const args = ["-d", dataSource, "replay", "--to", "bookmark:both_open"];
-        const { code, stdout } = await chronicleOnTerminal(args, typed, application.database.url);
+        const args = ["-d", cli.dataSource, "replay", "--to", "bookmark:both_open"];
+        const { code, stdout } = await chronicleOnTerminal(args, typed, cli.application.database.url);
         expect(code, stdout).to.equal(exitCode);
         expect(stdout).to.include("1 row inserted, 1 updated, 0 deleted, 0 kept if it were run now.");
         expect(stdout).to.include("Replay to bookmark:both_open? [y/N]");
         if (events === 4) expect(stdout).to.include("Nothing was changed.");
-        expect(await application.countEvents()).to.equal(events);
+        expect(await cli.application.countEvents()).to.equal(events);
       });
     }
 
@@ -289,47 +234,50 @@ describe("the command chronicle", function () {
     });
 
     it("stops at Ctrl-C, with the tables as they were", async () => {
-      await application.query("insert into account select g, repeat('x', 50) from generate_series(10, 20000) g");
-      await application.query("update account set balance = 1");
-      const rows = await readLiveRows(application.database.url);
+      await cli.application.query("insert into account select g, repeat('x', 50) from generate_series(10, 20000) g");
+      await cli.application.query("update account set balance = 1");
+      const rows = await readLiveRows(cli.application.database.url);
       // A writer that does not end keeps the replay from its locks, so that it is under way when it is stopped.
-      await application.query("begin; update account set balance = 2 where id = 1");
-      const { code, stderr } = await chronicle(["-d", dataSource, "replay", "--to", "bookmark:both_open", "--yes"], {
-        url: application.database.url,
-        onStart: (child) => child.stderr?.once("data", () => child.kill("SIGINT")),
-      });
-      await application.query("rollback");
+      await cli.application.query("begin; update account set balance = 2 where id = 1");
+      const { code, stderr } = await chronicle(
+        ["-d", cli.dataSource, "replay", "--to", "bookmark:both_open", "--yes"],
+        {
+          url: cli.application.database.url,
+          onStart: (child) => child.stderr?.once("data", () => child.kill("SIGINT")),
+        },
+      );
+      await cli.application.query("rollback");
       expect(code).to.equal(130);
       expect(stderr).to.match(/REPLAY_ABORTED: The replay was aborted\./);
-      expect(await readLiveRows(application.database.url)).to.deep.equal(rows);
+      expect(await readLiveRows(cli.application.database.url)).to.deep.equal(rows);
     });
 
     it("keeps, deletes or refuses rows that the log does not know", async () => {
-      await application.query("alter table account disable trigger all");
-      await application.query("insert into account values (9, 'unknown')");
-      await application.query("alter table account enable trigger all");
+      await cli.application.query("alter table account disable trigger all");
+      await cli.application.query("insert into account values (9, 'unknown')");
+      await cli.application.query("alter table account enable trigger all");
       const refused = await run("replay", "--yes");
       expect(refused.code).to.equal(1);
       expect(refused.stderr).to.match(/^REPLAY_UNKNOWN_ROWS: The log does not know 1 row of Account\./m);
       expect(refused.stderr).not.to.match(/^ +at /m);
       expect((await run("replay", "--yes", "--unknown-rows", "keep")).code).to.equal(0);
-      expect(await application.value("select count(*) from account where id = 9")).to.equal("1");
+      expect(await cli.application.value("select count(*) from account where id = 9")).to.equal("1");
       expect((await run("replay", "--yes", "--unknown-rows", "delete")).code).to.equal(0);
-      expect(await application.value("select count(*) from account where id = 9")).to.equal("0");
+      expect(await cli.application.value("select count(*) from account where id = 9")).to.equal("0");
       expect((await run("replay", "--yes", "--unknown-rows", "other")).code).to.equal(2);
     });
   });
 
   describe("shadow", () => {
-    withApplication("each test", history);
+    cli.withApplication("each test", history);
 
     it("builds the tables as they were beside the live ones, and drops them when it is told so", async () => {
-      const live = await readLiveRows(application.database.url, { logSchema: "chronicle" });
+      const live = await readLiveRows(cli.application.database.url, { logSchema: "chronicle" });
       const made = await run("shadow", "--to", "bookmark:both_open", "--json");
       expect(made).to.include({ code: 0, stderr: "" });
       expect(json(made)).to.deep.include({ schema: "chronicle_shadow" });
       expect(
-        await application.query("select id, name, balance from chronicle_shadow.account order by id"),
+        await cli.application.query("select id, name, balance from chronicle_shadow.account order by id"),
       ).to.deep.equal([
         { id: 1, name: "Ada", balance: "0" },
         { id: 2, name: "Grace", balance: "0" },
@@ -338,10 +286,47 @@ describe("the command chronicle", function () {
         schema: "chronicle_shadow",
         dropped: true,
       });
-      expect(await readLiveRows(application.database.url)).to.deep.equal(live);
+      expect(await readLiveRows(cli.application.database.url)).to.deep.equal(live);
       expect(json(await run("shadow", "--drop", "--json"))).to.deep.equal({
         schema: "chronicle_shadow",
         dropped: false,
+      });
+    });
+
+    describe("while it is being made", () => {
+      const left = "select nspname from pg_namespace where nspname like 'chronicle_shadow%'";
+      /** Stops it while it builds an index, which waits for a lock that is held here. */
+      async function stopped(signal: NodeJS.Signals): Promise<Ended> {
+        await cli.application.query(`create function waits(id integer) returns integer language plpgsql immutable as
+          'begin perform pg_advisory_xact_lock_shared(42); return id; end'; create index on account (waits(id)); select pg_advisory_lock(42)`);
+        const ended = await chronicle(["-d", cli.dataSource, "shadow"], {
+          url: cli.application.database.url,
+          onStart: (child) => child.stderr?.once("data", () => child.kill(signal)),
+        });
+        expect(ended.stderr).to.match(/^1\/3 fold Account$/m);
+        return ended;
+      }
+
+      it("stops at Ctrl-C and leaves nothing", async () => {
+        const { code, stderr } = await stopped("SIGINT");
+        expect(stderr).to.match(/^REPLAY_ABORTED: /m);
+        expect(code).to.equal(130);
+        expect(await cli.application.query(left)).to.deep.equal([]);
+      });
+
+      it("leaves what status names when it is killed, which the next one replaces and --drop drops", async () => {
+        expect((await stopped("SIGKILL")).code).to.equal(null);
+        expect(await cli.application.query(left)).to.have.length(1);
+        const { code, stdout } = await run("status");
+        expect({ code, names: stdout.includes("what is left of one, in the schema chronicle_shadow") }).to.deep.equal({
+          code: 0,
+          names: true,
+        });
+        await cli.application.query("select pg_advisory_unlock(42)");
+        expect(await run("shadow")).to.include({ code: 0 });
+        expect(await cli.application.query("select id from chronicle_shadow.account")).to.deep.equal([{ id: 1 }]);
+        expect((await run("shadow", "--drop")).code).to.equal(0);
+        expect((await cli.application.log.status()).advice.join()).not.to.include("shadow");
       });
     });
 
@@ -349,19 +334,19 @@ describe("the command chronicle", function () {
       const { code, stderr } = await run("shadow", "--drop", "--schema", "public");
       expect({ code, stderr }).to.deep.equal({ code: 2, stderr: "The schema public is no shadow.\n" });
       expect((await run("shadow", "--schema", "public")).code).to.equal(2);
-      expect(await application.value("select count(*) from public.account")).to.equal("1");
+      expect(await cli.application.value("select count(*) from public.account")).to.equal("1");
     });
   });
 
   describe("verify, baseline and bookmark", () => {
-    withApplication("each test");
+    cli.withApplication("each test");
 
     it("compare, and end with exit code 1 where the tables are not what the log says", async () => {
       await history();
       const equal = await run("verify");
       expect(equal).to.include({ code: 0, stderr: "" });
       expect(equal.stdout).to.include("The tables are what the log says.");
-      await application.query(
+      await cli.application.query(
         "alter table account disable trigger all; update account set name = 'x'; alter table account enable trigger all",
       );
       const different = await run("verify");
@@ -376,19 +361,19 @@ describe("the command chronicle", function () {
     });
 
     it("record rows that were there before", async () => {
-      await application.query("alter table account disable trigger all");
-      await application.query("insert into account select g, 'old' from generate_series(1, 1500) g");
-      await application.query("alter table account enable trigger all");
+      await cli.application.query("alter table account disable trigger all");
+      await cli.application.query("insert into account select g, 'old' from generate_series(1, 1500) g");
+      await cli.application.query("alter table account enable trigger all");
       expect(json(await run("baseline", "--json"))).to.deep.equal({ rows: 1500 });
       const { stdout, stderr } = await run("baseline", "--entity", "Account");
       expect(stdout).to.equal("Recorded 0 rows.\n");
       expect(stderr).to.match(/^(?:0 rows, at Account\n)+$/);
-      expect((await application.log.verify()).equal).to.equal(true);
+      expect((await cli.application.log.verify()).equal).to.equal(true);
     });
 
     it("name this moment, once", async () => {
       await history();
-      const { position } = await eventLog(application.dataSource).status();
+      const { position } = await eventLog(cli.application.dataSource).status();
       expect(json(await run("bookmark", "before import", "--json"))).to.deep.equal({
         name: "before import",
         position: String(position),
@@ -396,142 +381,6 @@ describe("the command chronicle", function () {
       const again = await run("bookmark", "before import");
       expect(again).to.deep.include({ code: 1, stdout: "" });
       expect(again.stderr).to.match(/^BOOKMARK_EXISTS: .*\n$/);
-    });
-  });
-
-  describe("its arguments", () => {
-    withApplication("all tests", history);
-
-    const wrong: Record<string, string[]> = {
-      "an unknown command": ["rewrite"],
-      "a missing argument": ["history", "Account"],
-      "a limit that is no number": ["events", "--limit", "ten"],
-      "a record without its entity": ["events", "--record", "1"],
-      "a record that is no JSON": ["history", "Account", "{id: 1}"],
-      "an entity that is not tracked": ["history", "Invoice", "1"],
-      "a point that is none": ["events", "--to", "yesterday"],
-      "a bookmark that is not there": ["replay", "--dry-run", "--to", "bookmark:nowhere"],
-    };
-    for (const [what, args] of Object.entries(wrong)) {
-      it(`are refused with a sentence and exit code 2: ${what}`, async () => {
-        const { code, stdout, stderr } = await run(...args);
-        expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
-        expect(stderr).to.match(/^\S.+\n/);
-        expect(stderr).not.to.match(/^ +at /m);
-      });
-    }
-
-    it("are told as JSON beside --json", async () => {
-      const { code, stdout, stderr } = await run("history", "Invoice", "1", "--json");
-      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
-      expect((JSON.parse(stderr) as { error: { code: string } }).error.code).to.equal("NOT_TRACKED");
-    });
-
-    it("have a help that lists every command, and for each what it takes", async () => {
-      const { code, stdout } = await chronicle(["--help"]);
-      expect(code).to.equal(0);
-      const commands = [
-        "install",
-        "migration",
-        "status",
-        "events",
-        "history",
-        "replay",
-        "shadow",
-        "verify",
-        "baseline",
-        "bookmark",
-      ];
-      for (const command of commands) expect(stdout).to.match(new RegExp(`^  ${command}\\b`, "m"));
-      const help = await chronicle(["replay", "--help"]);
-      expect(help.code).to.equal(0);
-      for (const part of ["--to <point>", "bookmark:", "--data-source <file>", "--json"])
-        expect(help.stdout).to.include(part);
-    });
-
-    it("are none: exit code 2, with the help", async () => {
-      const { code, stderr } = await chronicle([]);
-      expect(code).to.equal(2);
-      expect(stderr).to.include("Usage: chronicle");
-    });
-  });
-
-  describe("its DataSource", () => {
-    withApplication("all tests", history);
-
-    const asked = async (file: string, ...args: string[]) =>
-      chronicle(["-d", file, "status", ...args], { url: application.database.url });
-
-    const good: Record<string, [string, string]> = {
-      "by both at once": ["both.mjs", "export const one = new DataSource(withEventLog(options)); export default one;"],
-      "by a promise": ["promise.mjs", "export default Promise.resolve(new DataSource(withEventLog(options)));"],
-      "by default, from CommonJS": ["default.cjs", "module.exports = new DataSource(withEventLog(options));"],
-      "as TypeScript compiles a default to CommonJS": [
-        "typescript.cjs",
-        "Object.defineProperty(exports, '__esModule', { value: true }); exports.default = new DataSource(withEventLog(options));",
-      ],
-      "initialized already": [
-        "initialized.mjs",
-        "export const dataSource = await new DataSource(withEventLog(options)).initialize();",
-      ],
-    };
-    for (const [what, [name, text]] of Object.entries(good)) {
-      it(`may be exported ${what}`, async () => {
-        const ended = await asked(await modules.write(name, text), "--json");
-        expect(ended).to.include({ code: 0, stderr: "" });
-        expect(json(ended)).to.deep.include({ installed: true });
-      });
-    }
-
-    const bad: Record<string, [string, string, RegExp]> = {
-      "is not there": ["none.mjs", "export const answer = 42;", /exports no DataSource/],
-      "is one of several": [
-        "two.mjs",
-        "export const one = new DataSource(options), two = new DataSource(options);",
-        /several DataSources/,
-      ],
-      "was not made with withEventLog": [
-        "plain.mjs",
-        "export const dataSource = new DataSource(options);",
-        /^NOT_ATTACHED: .*withEventLog/,
-      ],
-      "throws when it is loaded": ["throws.mjs", "throw new Error('no settings');", /cannot be loaded: no settings/],
-    };
-    for (const [what, [name, text, sentence]] of Object.entries(bad)) {
-      it(`is refused with exit code 2 where it ${what}`, async () => {
-        const { code, stdout, stderr } = await asked(await modules.write(name, text));
-        expect({ code, stdout }).to.deep.equal({ code: 2, stdout: "" });
-        expect(stderr).to.match(sentence);
-        expect(stderr.trimEnd().split("\n")).to.have.length(1);
-      });
-    }
-
-    it("has to be named", async () => {
-      const { code, stderr } = await chronicle(["status"]);
-      expect({ code, stderr }).to.deep.equal({
-        code: 2,
-        stderr: "Which DataSource? Pass its compiled module: -d dist/ormconfig.js\n",
-      });
-      expect((await chronicle(["-d", "nowhere.js", "status"])).stderr).to.match(/^There is no file .*nowhere\.js\./);
-    });
-
-    it("that cannot be reached is exit code 1, with the reason", async () => {
-      const { code, stderr } = await chronicle(["-d", dataSource, "status"], {
-        url: "postgres://nobody@127.0.0.1:1/none",
-      });
-      expect(code).to.equal(1);
-      expect(stderr).to.match(/^ECONNREFUSED: connect ECONNREFUSED/);
-    });
-
-    it("is opened without its synchronize, dropSchema, migrations and logging", async () => {
-      const file = await modules.write(
-        "dangerous.mjs",
-        `class Ruin1700000000000 { async up(runner) { await runner.query("drop table account"); } async down() {} }
-         export default new DataSource(withEventLog({ ...options, synchronize: true, dropSchema: true, migrationsRun: true, migrations: [Ruin1700000000000], logging: true }));`,
-      );
-      const rows = await readLiveRows(application.database.url);
-      expect(json(await asked(file, "--json"))).to.deep.include({ installed: true });
-      expect(await readLiveRows(application.database.url)).to.deep.equal(rows);
     });
   });
 });

@@ -190,7 +190,7 @@ describe("a point in time", () => {
     }
   });
 
-  it("knows transactions of another cluster from those of this one that have the same id", async () => {
+  it("knows transactions of another cluster (made up: no dump and restore) from those of this one that have the same id", async () => {
     await app.sql(`begin; ${insert(1)}; ${insert(2)}; commit`);
     const old = await app.moment();
     // As after dump and restore: the cluster is another, and its transaction ids begin anew.

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT } from "../../dev/bootstrap/root.mjs";
-import { createDatabase } from "../database.js";
+import { createDatabase, query } from "../database.js";
 import { UserProject } from "../user-project.js";
 
 interface Block {
@@ -21,8 +21,15 @@ async function blocksOf(guide: string): Promise<Block[]> {
   }));
 }
 
-/** Compiles a guide's examples as a user's project and runs its programs in their order, on a database of their own. */
-async function printsWhatItSays(guide: string, programs: readonly string[]): Promise<void> {
+/**
+ * Compiles a guide's examples as a user's project and runs its programs in their order, on a database of their own. Roles that they
+ * make are dropped afterwards.
+ */
+async function printsWhatItSays(
+  guide: string,
+  programs: readonly string[],
+  roles: readonly string[] = [],
+): Promise<void> {
   const blocks = await blocksOf(guide);
   const examples = blocks.filter(({ language }) => language === "ts");
   const project = await UserProject.make({ type: "module" });
@@ -36,6 +43,7 @@ async function printsWhatItSays(guide: string, programs: readonly string[]): Pro
     }
   } finally {
     await project.remove();
+    for (const role of roles) await query(database.url, `drop owned by ${role}; drop role ${role}`);
     await database.drop();
   }
 }
@@ -53,6 +61,18 @@ describe("the guides to replay", function () {
 
   it("operate the log: verify it, mend it, read the past beside the present, follow it", async () => {
     await printsWhatItSays("operating.md", ["nightly.js", "shadow.js", "follow.js"]);
+  });
+
+  it("adopt the log on a database that has rows, with a role for the application", async () => {
+    await printsWhatItSays("adopting.md", ["before.js", "deploy.js", "application.js", "read.js"], ["shop_app"]);
+  });
+
+  it("erase a person's data, also after a restore", async () => {
+    await printsWhatItSays("sensitive-data.md", ["erasure.js", "restored.js"]);
+  });
+
+  it("keep what another tool recorded, beside the log and out of replays", async () => {
+    await printsWhatItSays("coming-from-others.md", ["adopt.js"]);
   });
 
   it("bring back what was done outside as records, and do it no second time", async () => {

@@ -64,8 +64,42 @@ describe("replay of some entities", function () {
     const error = await rejectionOf(app.log.replay({ bookmark }, { entities: [Label] }));
     expect(error).to.include({ code: "REPLAY_BLOCKED_BY_REFERENCES" });
     expect(error.details).to.include({ table: "sticker" });
+    const foreseen = await rejectionOf(app.log.replay({ bookmark }, { entities: [Label], dryRun: true }));
+    expect(foreseen).to.include({ code: error.code, message: error.message });
+    expect(foreseen.details).to.deep.equal(error.details);
     expect(await app.rows()).to.deep.equal(rows);
     await app.sql("drop table sticker");
+  });
+
+  it("is refused, by a dry run too, where a row that comes back refers to one outside which is gone", async () => {
+    await app.sql("insert into project values (1, 'a', 'one'); insert into task values (1, 'due', 1)");
+    const { bookmark } = await app.moment();
+    await app.sql("delete from task; delete from project");
+    const rows = await app.rows();
+    const errors = [];
+    for (const dryRun of [true, false])
+      errors.push(await rejectionOf(app.log.replay({ bookmark }, { entities: [Task], dryRun })));
+    for (const error of errors) {
+      expect(error).to.include({ code: "REPLAY_BLOCKED_BY_REFERENCES" });
+      expect(error.details).to.deep.equal(errors[1]?.details).and.to.include({ table: "task" });
+    }
+    expect(await app.rows()).to.deep.equal(rows);
+    expect((await app.log.replay({ bookmark }, { dryRun: true })).rows).to.include({ inserted: 2 });
+  });
+
+  it("goes on, and so does a dry run, where a foreign key's action takes the rows outside along", async () => {
+    for (const action of ["cascade", "set null"]) {
+      const { bookmark } = await app.moment();
+      await app.sql("insert into label values ('red'), ('blue')");
+      await app.sql(
+        `create table sticker (label text references label on delete ${action}); insert into sticker values ('red'), (null)`,
+      );
+      const { rows } = await app.log.replay({ bookmark }, { entities: [Label], dryRun: true });
+      expect(rows).to.include({ deleted: 2 });
+      expect((await app.log.replay({ bookmark }, { entities: [Label] })).rows).to.deep.equal(rows);
+      expect(await app.sql("select label from sticker")).to.have.length(action === "cascade" ? 1 : 2);
+      await app.sql("drop table sticker");
+    }
   });
 
   it("records what a foreign key's action does to rows outside, so that the log stays true", async () => {

@@ -155,6 +155,8 @@ describe("the options of replay", function () {
       const rows = await app.rows();
       const error = await rejectionOf(app.log.replay({ bookmark: moment.bookmark }, { unknownRows: "keep" }));
       expect(error).to.include({ code: "REPLAY_BLOCKED_BY_REFERENCES" });
+      const dry = app.log.replay({ bookmark: moment.bookmark }, { unknownRows: "keep", dryRun: true });
+      expect((await rejectionOf(dry)).details).to.deep.equal(error.details);
       expectSameRows(await app.rows(), rows);
     });
   });
@@ -191,6 +193,8 @@ describe("the options of replay", function () {
       const { references } = error.details as { references: Record<string, unknown>[] };
       expect(references).to.have.length(1);
       expect(references[0]).to.include({ table: "public.parcel", rows: 2 });
+      const foreseen = await rejectionOf(app.log.replay(undefined, { apply: "rebuild", dryRun: true }));
+      expect(foreseen).to.include({ code: error.code, message: error.message });
       expectSameRows(await app.rows(), rows);
     });
 

@@ -16,6 +16,7 @@ export const status: Register = (program, action) => {
             found.tables.map(({ entity, tableName }) => [entity, tableName]),
           ),
           ...found.findings.map(({ code, message }) => `${code}: ${message}`),
+          ...found.advice.map((sentence) => `Advice: ${sentence}`),
         ]);
         return found.findings.length > 0 ? "found" : undefined;
       }),
