@@ -89,24 +89,27 @@ export function contestants(load?: (name: string) => unknown): Contestant[] {
   ];
 }
 
-/** The contestants' DataSources, each on a database of its own with the same accounts. */
+/** The contestants' DataSources on `urls`, each on a database of its own, which is made and filled alike at `direct`, without a network. */
 export async function withDataSources<T>(
   all: readonly Contestant[],
-  urls: readonly string[],
+  { direct, urls }: { readonly direct: readonly string[]; readonly urls: readonly string[] },
   work: (dataSources: readonly DataSource[]) => Promise<T>,
 ): Promise<T> {
-  const dataSources = all.map(
-    ({ optionsOf }, index) =>
-      new DataSource(
-        optionsOf({ type: "postgres", url: urls[index] ?? "", entities: [Account], synchronize: true, poolSize: 16 }),
-      ),
-  );
-  try {
-    for (const [index, dataSource] of dataSources.entries()) {
-      await dataSource.initialize();
-      await all[index]?.install(dataSource);
+  const made = (url = "", { optionsOf }: Contestant) =>
+    new DataSource(optionsOf({ type: "postgres", url, entities: [Account], poolSize: 16 }));
+  for (const [index, contestant] of all.entries()) {
+    const dataSource = await made(direct[index], contestant).initialize();
+    try {
+      await dataSource.synchronize();
+      await contestant.install(dataSource);
       await fill(dataSource);
+    } finally {
+      await dataSource.destroy();
     }
+  }
+  const dataSources = all.map((contestant, index) => made(urls[index], contestant));
+  try {
+    for (const dataSource of dataSources) await dataSource.initialize();
     return await work(dataSources);
   } finally {
     for (const dataSource of dataSources) if (dataSource.isInitialized) await dataSource.destroy();

@@ -58,6 +58,19 @@ export function peerOperations(updateAll: (dataSource: DataSource, city: string)
         }),
     },
     {
+      name: `${clients} clients: insert, update`,
+      times: 6,
+      changes: clients * 2,
+      isConcurrent: true,
+      run: (dataSource, turn) =>
+        Promise.all(
+          Array.from({ length: clients }, async (_, client) => {
+            await dataSource.getRepository(Account).save(accountValues(turn));
+            await update(dataSource, 1 + client, `Oslo ${turn}`);
+          }),
+        ),
+    },
+    {
       name: "save 1000",
       times: 1,
       changes: 1_000,
@@ -71,19 +84,6 @@ export function peerOperations(updateAll: (dataSource: DataSource, city: string)
       times: 1,
       changes: 1_000,
       run: (dataSource, turn) => updateAll(dataSource, `Bern ${turn}`),
-    },
-    {
-      name: `${clients} clients: insert, update`,
-      times: 6,
-      changes: clients * 2,
-      isConcurrent: true,
-      run: (dataSource, turn) =>
-        Promise.all(
-          Array.from({ length: clients }, async (_, client) => {
-            await dataSource.getRepository(Account).save(accountValues(turn));
-            await update(dataSource, 1 + client, `Oslo ${turn}`);
-          }),
-        ),
     },
   ];
 }

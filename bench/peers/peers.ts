@@ -21,7 +21,7 @@ export async function peers({ rounds = 5, network }: BenchOptions): Promise<Repo
   const all = contestants(load ?? undefined);
   return withDatabases(all.length, (urls) =>
     withNetwork(urls, network, async (through, notes) =>
-      withDataSources(all, through, async (dataSources) => {
+      withDataSources(all, { direct: urls, urls: through }, async (dataSources) => {
         const entrants = all.map((contestant, index): Entrant => ({
           ...contestant,
           dataSource: dataSources[index] as DataSource,
@@ -39,7 +39,12 @@ export async function peers({ rounds = 5, network }: BenchOptions): Promise<Repo
             rounds,
           );
           rows.push(rowOf(name, times, taking, timings, outcomes));
-          if (isConcurrent === true) exclusive.push(exclusiveRow(name, taking, timings));
+          // Minutes may pass over a slow network: a run that is cut short has told what it found.
+          console.error(JSON.stringify(rows.at(-1)));
+          if (isConcurrent === true) {
+            exclusive.push(exclusiveRow(name, taking, timings));
+            console.error(JSON.stringify(exclusive.at(-1)));
+          }
         }
         return [
           {
