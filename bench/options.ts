@@ -1,22 +1,24 @@
 import { parseArgs } from "node:util";
 
-export const parts = ["messages", "replay", "capture", "activity"] as const;
+export const parts = ["messages", "replay", "capture", "peers", "activity"] as const;
 export type Part = (typeof parts)[number];
 
 export interface BenchOptions {
   /** The parts to run, in this order: replay before capture, while the process is small. (Default: all) */
   readonly only: readonly Part[];
-  /** Interleaved rounds in each part. (Default: 10 in capture, 3 in replay) */
+  /** Interleaved rounds in each part. (Default: 10 in capture, 5 in peers, 3 in replay) */
   readonly rounds: number | undefined;
   /** Events in the history that is replayed. (Default: 100 000) */
   readonly events: number;
   /** Entries of the activity log that is exported. (Default: 100 000) */
   readonly entries: number;
+  /** How long a round trip to the server takes in capture and peers, in milliseconds, by a proxy; 0 for none. (Default: 0) */
+  readonly network: number;
   /** One JSON document in place of tables. (Default: false) */
   readonly json: boolean;
 }
 
-/** `--only activity|capture|messages|replay --rounds N --events N --entries N --json`; throws an Error that says what is wrong. */
+/** `--only activity|capture|messages|peers|replay --rounds N --events N --entries N --network MS --json`; throws an Error that says what is wrong. */
 export function optionsOf(args: string[]): BenchOptions {
   const { values } = parseArgs({
     args,
@@ -25,6 +27,7 @@ export function optionsOf(args: string[]): BenchOptions {
       rounds: { type: "string" },
       events: { type: "string", default: "100000" },
       entries: { type: "string", default: "100000" },
+      network: { type: "string" },
       json: { type: "boolean", default: false },
     },
   });
@@ -36,6 +39,7 @@ export function optionsOf(args: string[]): BenchOptions {
     rounds: values.rounds === undefined ? undefined : count("--rounds", values.rounds),
     events: count("--events", values.events),
     entries: count("--entries", values.entries),
+    network: values.network === undefined ? 0 : count("--network", values.network),
     json: values.json,
   };
 }

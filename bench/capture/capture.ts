@@ -1,5 +1,6 @@
 import type { DataSource } from "typeorm";
 import { withDatabases } from "../database.js";
+import { withNetwork } from "../network.js";
 import type { BenchOptions } from "../options.js";
 import { type Report, rounded } from "../report.js";
 import { timed, type Variant } from "../rounds.js";
@@ -11,28 +12,32 @@ import { isRecorded, type Sources, withSources } from "./sources.js";
  * What tracking costs: the same operation on a plain DataSource, on one tracked by triggers, there with a request context, and on
  * one tracked by the entity subscriber, where that records it.
  */
-export async function capture({ rounds = 10 }: BenchOptions): Promise<Report[]> {
+export async function capture({ rounds = 10, network }: BenchOptions): Promise<Report[]> {
   return withDatabases(3, (urls) =>
-    withSources(urls, async (sources) => {
-      const rows: Report["rows"][number][] = [];
-      for (const operation of [...single, concurrent]) {
-        const recorded = await isRecorded(sources, (dataSource) => operation.run(dataSource, 1));
-        const [plain, tracked, context, subscriber] = await timed(variantsOf(operation, sources), rounds);
-        const once = (ms = Number.NaN) => rounded(ms / operation.times);
-        rows.push({
-          operation: operation.name,
-          "plain ms": once(plain?.median),
-          "tracked ms": once(tracked?.median),
-          "with context ms": once(context?.median),
-          "tracked / plain": rounded(tracked?.ratio ?? Number.NaN),
-          "with context / plain": rounded(context?.ratio ?? Number.NaN),
-          "subscriber ms": recorded ? once(subscriber?.median) : "not recorded",
-          "subscriber / plain": recorded ? rounded(subscriber?.ratio ?? Number.NaN) : "",
-          aim: operation.aim,
-        });
-      }
-      return [{ title: `Capture against plain TypeORM (${rounds} rounds, medians; tracked: by triggers)`, rows }];
-    }),
+    withNetwork(urls, network, async (through, notes) =>
+      withSources(through, async (sources) => {
+        const rows: Report["rows"][number][] = [];
+        for (const operation of [...single, concurrent]) {
+          const recorded = await isRecorded(sources, (dataSource) => operation.run(dataSource, 1));
+          const [plain, tracked, context, subscriber] = await timed(variantsOf(operation, sources), rounds);
+          const once = (ms = Number.NaN) => rounded(ms / operation.times);
+          rows.push({
+            operation: operation.name,
+            "plain ms": once(plain?.median),
+            "tracked ms": once(tracked?.median),
+            "with context ms": once(context?.median),
+            "tracked / plain": rounded(tracked?.ratio ?? Number.NaN),
+            "with context / plain": rounded(context?.ratio ?? Number.NaN),
+            "subscriber ms": recorded ? once(subscriber?.median) : "not recorded",
+            "subscriber / plain": recorded ? rounded(subscriber?.ratio ?? Number.NaN) : "",
+            aim: operation.aim,
+          });
+        }
+        return [
+          { title: `Capture against plain TypeORM (${rounds} rounds, medians; tracked: by triggers)`, notes, rows },
+        ];
+      }),
+    ),
   );
 }
 

@@ -50,7 +50,7 @@ export async function isRecorded(
   return (await count()) === before;
 }
 
-async function fill(dataSource: DataSource): Promise<void> {
+export async function fill(dataSource: DataSource): Promise<void> {
   const accounts = Array.from({ length: accountsAtStart }, (_, index) => accountValues(index));
   await dataSource.getRepository(Account).save(accounts, { chunk: 1_000 });
   await dataSource.query("vacuum analyze");

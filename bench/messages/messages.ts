@@ -9,7 +9,7 @@ import { type Proxy, startProxy } from "./proxy.js";
 /** What each operation sends to the server, plain and tracked: tracking is to add neither a message nor a round trip. */
 export async function messages(): Promise<Report[]> {
   return withDatabases(3, async (urls) => {
-    const proxies = await Promise.all(urls.map(startProxy));
+    const proxies = await Promise.all(urls.map((url) => startProxy(url)));
     const [ofPlain, ofTracked, ofSubscriber] = proxies as [Proxy, Proxy, Proxy];
     try {
       return await withSources(

@@ -16,10 +16,17 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
+export interface ProxyOptions {
+  /** How long bytes are on their way, in each direction, in milliseconds; a timer adds up to one more. (Default: 0) */
+  readonly delayMs?: number;
+}
+
 /** Stands between a client and the server of `url` and counts; passes every byte on as it is. */
-export async function startProxy(url: string): Promise<Proxy> {
+export async function startProxy(url: string, { delayMs = 0 }: ProxyOptions = {}): Promise<Proxy> {
   const target = new URL(url);
   let traffic = emptyTraffic();
+  // Timers of one length fire in the order in which they were set, so bytes stay in order.
+  const later = (work: () => void) => (delayMs === 0 ? work() : void setTimeout(work, delayMs));
   const sockets = new Set<Socket>();
   const proxy = createServer({ noDelay: true }, (client) => {
     const server = connect({ host: target.hostname, port: Number(target.port || 5432), noDelay: true });
@@ -31,11 +38,11 @@ export async function startProxy(url: string): Promise<Proxy> {
       reader.read(chunk);
       if (serverSpoke) traffic.roundTrips++;
       serverSpoke = false;
-      server.write(chunk);
+      later(() => server.write(chunk));
     });
     server.on("data", (chunk) => {
       serverSpoke = true;
-      client.write(chunk);
+      later(() => client.write(chunk));
     });
     for (const [socket, other] of [
       [client, server],
@@ -45,7 +52,7 @@ export async function startProxy(url: string): Promise<Proxy> {
       socket.on("error", () => other.destroy());
       socket.on("close", () => {
         sockets.delete(socket);
-        other.end();
+        later(() => other.end());
       });
     }
   });
