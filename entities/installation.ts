@@ -12,6 +12,8 @@ export class ChronicleInstallation {
   /** The arguments of the advisory lock, as SQL. */
   @Column({ type: "text", name: "lock_arguments" }) lockArguments!: string;
   @Column({ type: "boolean", name: "require_actor" }) requireActor!: boolean;
+  /** How many bytes an event's `data` and `previous` may have together. */
+  @Column({ type: "integer", name: "data_limit" }) dataLimit!: number;
   /** How long the activity log is kept at least; null for ever. */
   @Column({ type: "double precision", name: "activity_retention_days", nullable: true })
   activityRetentionDays!: number | null;

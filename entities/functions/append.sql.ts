@@ -27,6 +27,7 @@ begin
     context: "context",
     actionName: "named",
   })};
+  perform ${s}.wake_tails();
   return (select count(*) from ${s}.event where position > before and transaction_id = pg_current_xact_id());
 end $$;
 `;

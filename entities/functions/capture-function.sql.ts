@@ -1,7 +1,7 @@
 import { pinnedSettings } from "./pinned-settings.js";
 
 /** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
-export const captureFunction = (s: string): string => `-- version: 2
+export const captureFunction = (s: string): string => `-- version: 3
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
@@ -22,6 +22,7 @@ declare
   context jsonb := case when sent <> '' then ${s}.read_context(sent) end;
   known boolean := false;
   affected integer;
+  tail_sleeps boolean;
   locked text;
   %11$s
 begin
@@ -49,6 +50,9 @@ begin
     end if;
   else
     %10$s;
+  end if;
+  if tail_sleeps is not false then
+    perform ${s}.wake_tails();
   end if;
   return null;
 end $function$,

@@ -1,19 +1,21 @@
+import { columnsHashOf } from "./columns-hash.sql.js";
+
 /**
  * What a capture function does beside, where its triggers are at row level. The first row that fires, before any trigger of the
  * application's, writes the events of all rows of the statement: a trigger of the first row may change the second one again.
  * Where there are no transition tables, each row writes its own event.
  */
-export const captureRows = (s: string): string => `-- version: 1
+export const captureRows = (s: string): string => `-- version: 2
 create or replace function ${s}.capture_rows(t ${s}.tracked, out declared text, out first text, out written text)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   image text := 'select ' || ${s}.image_sql(t.table_oid, t.excluded_columns) || ' from (select ($1).*) t';
-  shape bigint := (select bit_xor(hashtextextended(attname, atttypid::bigint)) from pg_attribute where attrelid = t.table_oid and attnum > 0 and not attisdropped);
+  shape bigint := ${columnsHashOf("t.table_oid")};
 begin
   if t.level = 'row' and ${s}.row_by_row(t.table_oid) then
     declared := 'old_image jsonb; new_image jsonb;';
     written := format($body$if TG_LEVEL = 'ROW' then
-    select bit_xor(hashtextextended(attname, atttypid::bigint)) = %1$s into known from pg_attribute where attrelid = TG_RELID and attnum > 0 and not attisdropped;
+    known := ${columnsHashOf("TG_RELID")} = %1$s;
     if TG_OP <> 'INSERT' then
       execute case when known then %2$L else 'select ' || ${s}.image_sql(TG_RELID, %3$L) || ' from (select ($1).*) t' end into old_image using old;
     end if;
@@ -21,6 +23,7 @@ begin
       execute case when known then %2$L else 'select ' || ${s}.image_sql(TG_RELID, %3$L) || ' from (select ($1).*) t' end into new_image using new;
     end if;
     %4$s;
+    perform ${s}.wake_tails();
     return null;
   end if;$body$, shape, image, t.excluded_columns, ${s}.capture_statement(t.id, 'ROW', 'context'));
   elsif t.level = 'row' then

@@ -11,6 +11,7 @@ const source: Omit<EventSource, "effects" | "hidden"> = {
   plainColumns: "%9$L::text[]",
   context: "%10$s",
   actionName: "null",
+  dataLimit: "%12$s",
 };
 
 /**
@@ -65,6 +66,7 @@ begin
     t.tenant_column,
     t.plain_columns,
     context,
-    hidden);
+    hidden,
+    (select data_limit from ${s}.installation));
 end $$;
 `;

@@ -1,11 +1,12 @@
 /**
  * Who and why, as the client sent it with the statement that runs: in a comment in front of it, else for its transaction; empty
- * where it sent nothing. `current_query()` is the client's whole message, also inside functions and cascades. There is none any
- * more when deferred triggers fire after an autocommit statement: capture remembered for them what came with it.
+ * where it sent nothing. `current_query()` is the client's whole message, also inside functions and cascades; it is volatile, and a
+ * function that is not could not be inlined. There is none any more when deferred triggers fire after an autocommit statement:
+ * capture remembered for them what came with it.
  */
-export const sentContext = (s: string): string => `-- version: 1
+export const sentContext = (s: string): string => `-- version: 2
 create or replace function ${s}.sent_context() returns text
-language sql stable as $$
+language sql volatile as $$
   select case when pg_catalog.starts_with(pg_catalog.current_query(), '/*chronicle:')
     then case when pg_catalog.strpos(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/') > 0
       then pg_catalog.split_part(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/', 1)

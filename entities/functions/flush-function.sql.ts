@@ -1,3 +1,5 @@
+import { columnsHashOf } from "./columns-hash.sql.js";
+
 /**
  * Makes the function that finds what became of one table's noted records: its own statement (flushStatement), planned once a session,
  * while the table's name, columns and types are those of the last install; otherwise one made for the table as it is.
@@ -6,11 +8,11 @@ export const flushFunction = (s: string): string => `-- version: 1
 create or replace function ${s}.make_flush_function(t ${s}.tracked) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
-  shape bigint := (select bit_xor(hashtextextended(attname, atttypid::bigint)) from pg_attribute where attrelid = t.table_oid and attnum > 0 and not attisdropped);
+  shape bigint := ${columnsHashOf("t.table_oid")};
 begin
   execute format('create or replace function ${s}.%I(payload jsonb) returns ${s}.change[] language plpgsql as %L', 'flush_' || t.id, format($body$
 declare
-  known boolean := (select bit_xor(hashtextextended(attname, atttypid::bigint)) = %1$s from pg_attribute where attrelid = to_regclass(%2$L) and attnum > 0 and not attisdropped);
+  known boolean := ${columnsHashOf("to_regclass(%2$L)")} = %1$s;
   changes ${s}.change[];
 begin
   if known and to_regclass(%2$L) = %3$s then

@@ -52,6 +52,7 @@ begin
     context: "told",
     actionName: "named",
   })};
+  perform ${s}.wake_tails();
   select jsonb_object_agg(table_name, count) into lost
   from (
     select c.table_name, count(*)

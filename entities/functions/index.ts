@@ -11,6 +11,7 @@ import { captureStatement } from "./capture-statement.sql.js";
 import { columnImageSql, isTextSql } from "./column-image-sql.sql.js";
 import { columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
+import { columnsHash } from "./columns-hash.sql.js";
 import { context, readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
 import { erasedColumns } from "./erased-columns.sql.js";
@@ -51,6 +52,8 @@ export const functions: readonly ((schema: string) => string)[] = [
   columnImageSql,
   imageSql,
   shape,
+  columnsHash,
+  wakeTails,
   sentContext,
   readContext,
   context,
@@ -59,6 +62,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   tableNames,
   numberAsText,
   digitsAsText,
+  refuseSize,
   updateEffects,
   singleUpdateEffect,
   captureStatement,
@@ -77,7 +81,6 @@ export const functions: readonly ((schema: string) => string)[] = [
   flushFunction,
   flush,
   refuseChange,
-  refuseSize,
   activityGuard,
   activityCleanup,
   refuseCourse,
@@ -88,5 +91,4 @@ export const functions: readonly ((schema: string) => string)[] = [
   settleCommit,
   putCommitMarker,
   tailPositions,
-  wakeTails,
 ];

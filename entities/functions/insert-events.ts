@@ -20,6 +20,8 @@ export interface EventSource {
   readonly context: string;
   /** text: the action's name whatever the context says, or null. */
   readonly actionName: string;
+  /** integer: how many bytes data and previous may have together. */
+  readonly dataLimit: string;
 }
 
 /** The expressions over changes that are joined with `tracked` and the child's entry in it (`child`): for writers on any table. */
@@ -33,6 +35,7 @@ export const ofTracked = (s: string) => ({
   tenantColumn: "tenant_column",
   plainColumns: "plain_columns",
   hidden: "hidden",
+  dataLimit: `(select data_limit from ${s}.installation)`,
 });
 
 const columns = `position, table_name, entity, record_id, record_key, action, action_name, version, data, previous,
@@ -42,14 +45,15 @@ const columns = `position, table_name, entity, record_id, record_key, action, ac
 const drawn = (s: string, { effects }: EventSource): string =>
   `select nextval('${s}.event_position_seq') as position, e.* from (${effects}) e`;
 
-const values = (from: EventSource, { data, previous }: { data: string; previous: string }): string =>
+const values = (s: string, from: EventSource, { data, previous }: { data: string; previous: string }): string =>
   `position, ${from.tableName}, ${from.entity}, ${from.recordId}, ${from.recordKey}, action,
     coalesce(${from.actionName}, ${from.context} ->> 'actionName', case
       when action <> 'update' or ${from.deleteDateColumn} is null or not data ? ${from.deleteDateColumn} then null
       when previous ->> ${from.deleteDateColumn} is null then 'soft-remove'
       when data ->> ${from.deleteDateColumn} is null then 'recover'
     end),
-    (${from.versions} ->> action)::integer, ${data}, ${previous},
+    (${from.versions} ->> action)::integer,
+    case when pg_column_size(data) + pg_column_size(previous) > ${from.dataLimit} then ${s}.refuse_size() else ${data} end, ${previous},
     ${from.context} #>> '{actor,type}', ${from.context} #>> '{actor,id}', ${from.context} #>> '{actor,name}',
     coalesce(${from.context} -> 'metadata', '{}'),
     coalesce(image ->> ${from.tenantColumn}, ${from.context} ->> 'tenant'),
@@ -66,7 +70,7 @@ apart as (
 )
 insert into ${s}.event (${columns})
 overriding system value
-select ${values(from, {
+select ${values(s, from, {
   data: `case when ${from.hidden} is null then data else data - ${from.hidden} end`,
   previous: `case when ${from.hidden} is null then previous else previous - ${from.hidden} end`,
 })}
@@ -78,7 +82,7 @@ order by position
 export const insertPlainEvents = (s: string, from: EventSource): string => `
 insert into ${s}.event (${columns})
 overriding system value
-select ${values(from, { data: "data", previous: "previous" })}
+select ${values(s, from, { data: "data", previous: "previous" })}
 from (${drawn(s, from)}) d
 `;
 

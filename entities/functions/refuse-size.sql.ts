@@ -1,8 +1,8 @@
-/** Refuses an event whose hidden values are too large. A trigger, because a check constraint would quote the row in its error. */
-export const refuseSize = (s: string): string => `-- version: 1
-create or replace function ${s}.refuse_size() returns trigger
+/** Refuses an event that is too large. No check constraint: it would quote the row in its error, and is read anew at each insert. */
+export const refuseSize = (s: string): string => `-- version: 2
+create or replace function ${s}.refuse_size() returns jsonb
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  raise exception 'the sensitive columns of a row are larger than one event may be' using errcode = 'CH005';
+  raise exception 'a row is larger than one event may be' using errcode = 'CH005';
 end $$;
 `;

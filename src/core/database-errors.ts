@@ -13,8 +13,7 @@ const states: Readonly<Record<string, EventLogErrorCode>> = {
 /** The error as the library names it where it is one of ours; every other error as it is. */
 export function asEventLogError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof EventLogError) return error;
-  const { code, constraint } = error as { code?: string; constraint?: string };
-  const ours = constraint === "event_data_limit" ? "LIMIT_EXCEEDED" : states[code ?? ""];
+  const ours = states[stateOf(error) ?? ""];
   if (ours === undefined) return error;
   const message =
     ours === "LIMIT_EXCEEDED" ? "A row is larger than one event may be (limits.dataBytes)." : `${error.message}.`;

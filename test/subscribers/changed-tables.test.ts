@@ -62,6 +62,24 @@ describe("capture of a table that changed since the last install", () => {
     });
   }
 
+  it("records a transaction whose snapshot is older than the change, and those after it", async () => {
+    await application.query("drop schema oracle cascade"); // its triggers read the catalog as the transaction's snapshot shows it
+    const written = await application.value("select max(position) from chronicle.event");
+    await runner.query("begin isolation level repeatable read; select 1");
+    await application.query("alter table parcel rename column weight to grams");
+    await runner.query("update parcel set grams = grams + 5; commit");
+    await runner.query("update parcel set grams = grams + 5 where id = 2");
+    const events = await application.query(
+      `select action, h.data -> 'grams' as grams, h.previous -> 'grams' as former from chronicle.event
+      join chronicle.event_sensitive h using (position) where position > ${written} order by position`,
+    );
+    expect(events).to.deep.equal([
+      { action: "update", grams: 5, former: 0 },
+      { action: "update", grams: 5, former: 0 },
+      { action: "update", grams: 10, former: 5 },
+    ]);
+  });
+
   it("keeps a column that install does not know apart, until the next install", async () => {
     await application.query("alter table parcel add column secret text default 'hush'");
     await runner.query("update parcel set secret = 'whisper' where id = 2");
