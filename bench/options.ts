@@ -6,7 +6,7 @@ export type Part = (typeof parts)[number];
 export interface BenchOptions {
   /** The parts to run, in this order: replay before capture, while the process is small. (Default: all) */
   readonly only: readonly Part[];
-  /** Interleaved rounds in each part. (Default: 10 in capture, 5 in peers, 3 in replay) */
+  /** Interleaved rounds in each part. (Default: 10 in capture, 5 in peers, 3 in replay, 1 there from a million events on) */
   readonly rounds: number | undefined;
   /** Events in the history that is replayed. (Default: 100 000) */
   readonly events: number;

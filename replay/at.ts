@@ -9,6 +9,7 @@ import { type RecordId, recordKeys } from "../src/log/record-id.js";
 import { type EntityReference, trackedTableOf } from "../src/log/tracked-tables.js";
 import { exists, foldQuery, recordKey } from "./fold.js";
 import { type FoldTable, foldTables } from "./fold-table.js";
+import type { CheckedHandlers } from "./handlers.js";
 import { makePlan, type Plan } from "./plan.js";
 import { stageOldVersions } from "./stage.js";
 
@@ -60,13 +61,14 @@ export async function recordFold(
   const table = tables.find((candidate) => candidate.tableName === tableName) as FoldTable;
   const keys = await recordKeys(session, schema, table, ids);
   await refuseBeforeBaseline(session, dataSource, cut, [table], keys);
-  const plan = await makePlan(session, dataSource, cut);
+  const only = sql`e.record_key = any (${keys})`;
+  const own = sql`e.table_name = any (${table.logNames}) and ${only}`;
+  // An override may write any record; without one the rest of the log, which may be large, is not even counted.
+  const { overrides } = attachmentOf(dataSource).replay as CheckedHandlers;
+  const plan = await makePlan(session, dataSource, cut, overrides.length > 0 ? undefined : own);
   const staged = `chronicle_staged_${label}`;
   await stageOldVersions(session, dataSource, { plan, cut, tables, staged, step: () => undefined });
-  const fold = foldQuery(
-    { schema, cut, plan, staged: `pg_temp.${staged}`, only: sql`e.record_key = any (${keys})` },
-    table,
-  );
+  const fold = foldQuery({ schema, cut, plan, staged: `pg_temp.${staged}`, only }, table);
   return { keys, table, plan, query: sql`select * from (${fold}) f where ${raw(exists)}` };
 }
 

@@ -13,11 +13,15 @@ export interface FoldColumn {
   readonly kind: string;
   /** "a" where an update may not set it (GENERATED ALWAYS AS IDENTITY). */
   readonly identity: string;
+  /** Whether a cast from text does what jsonb_populate_record does: calls the type's own input function. */
+  readonly castable: boolean;
 }
 
 /** A tracked table with its columns as the database has them now. */
 export interface FoldTable extends TrackedTable {
   readonly columns: readonly FoldColumn[];
+  /** Every name that it has had in the log, today's first. */
+  readonly logNames: readonly string[];
   /** Where the table had rows before it was tracked: the position at which its baseline ended. Events before it may lack a create. */
   readonly baseline: bigint | undefined;
 }
@@ -34,37 +38,52 @@ export async function foldTables(
     throw new EventLogError("NOT_INSTALLED", `The event log is not installed in schema ${options.schema}.`);
   const tables = trackedTables(dataSource).filter((table) => auditOnly || !table.auditOnly);
   const rows = await session.rows(sql`
-    select t.name as table_name, c.name, c.type, c.kind, c.identity
+    select t.name as table_name, c.name, c.type, c.kind, c.identity, ${raw(castable)} as castable
     from unnest(${tables.map(({ sqlName }) => sqlName)}::text[]) as t (name)
     cross join lateral ${raw(schema)}.columns(t.name::regclass) c
+    join pg_attribute a on a.attrelid = t.name::regclass and a.attnum = c.number
+    join pg_type y on y.oid = a.atttypid
     where not c.generated order by t.name, c.number`);
-  const baselines = await session.rows(
-    sql`select table_name, baseline_position as position from ${raw(schema)}.tracked where baseline_position is not null`,
+  const tracked = await session.rows(
+    sql`select table_name, to_jsonb(former_tables) as former, baseline_position as baseline from ${raw(schema)}.tracked`,
   );
-  const baselineOf = ({ tableName }: TrackedTable) => {
-    const found = baselines.find((row) => row.table_name === tableName);
-    return found === undefined ? undefined : BigInt(found.position ?? 0);
+  const inLog = ({ tableName }: TrackedTable) => {
+    const { baseline, former } = tracked.find((row) => row.table_name === tableName) ?? {};
+    return {
+      logNames: [tableName, ...(JSON.parse(former ?? "[]") as string[])],
+      baseline: baseline == null ? undefined : BigInt(baseline),
+    };
   };
   return tables.map((table) => ({
     ...table,
-    baseline: baselineOf(table),
+    ...inLog(table),
     columns: rows
       .filter((row) => row.table_name === table.sqlName && !table.excludedColumns.includes(row.name ?? ""))
-      .map(({ name, type, kind, identity }) => ({
+      .map(({ name, type, kind, identity, castable }) => ({
         name: name ?? "",
         quoted: quoteIdentifier(name ?? ""),
         type: type ?? "",
         kind: kind ?? "",
         identity: identity ?? "",
+        castable: castable === "t",
       })),
   }));
 }
 
 /**
- * The SQL that turns a folded state back into a column's value: the reverse of `image_sql`.
- * `state` is the jsonb, `r` the record that jsonb_populate_record made of it without the columns that are read here.
+ * Over a column `c` with its attribute `a` and type `y`: jsonb_populate_record calls a scalar type's input function with the text of
+ * the value, and so does a cast from text, as long as nobody made one that does something else. Not where the type has a length: a
+ * cast cuts off what the input function refuses. At 6 columns a record of casts takes 0.7 of the time.
  */
-export function valueSql({ name, quoted, type, kind }: FoldColumn): string {
+const castable = `c.kind in ('plain', 'float') and y.typtype in ('b', 'e', 'r', 'm') and y.typcategory <> 'A'
+  and (a.atttypmod = -1 or a.atttypid in ('numeric'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'timetz'::regtype))
+  and not exists (select from pg_cast where castsource = 'text'::regtype and casttarget = a.atttypid and castmethod <> 'b')`;
+
+/**
+ * The SQL that turns a folded state back into a column's value: the reverse of `image_sql`.
+ * `state` is the jsonb, `r` the record that jsonb_populate_record made of the columns that are not read here.
+ */
+export function valueSql({ name, quoted, type, kind, castable }: FoldColumn): string {
   const key = quoteLiteral(name);
   if (kind === "text") {
     return `case when jsonb_typeof(state -> ${key}) = 'string' then state ->> ${key} else nullif(state -> ${key}, 'null')::text end::${type}`;
@@ -72,10 +91,10 @@ export function valueSql({ name, quoted, type, kind }: FoldColumn): string {
   if (kind === "jsonb") {
     return `case when jsonb_typeof(state -> ${key}) = 'string' then (state ->> ${key})::jsonb else nullif(state -> ${key}, 'null') end::${type}`;
   }
-  return `r.${quoted}`;
+  return castable ? `(state ->> ${key})::${type}` : `r.${quoted}`;
 }
 
 /** Whether jsonb_populate_record must not see the column. */
-export function isReadApart({ kind }: FoldColumn): boolean {
-  return kind === "text" || kind === "jsonb";
+export function isReadApart({ kind, castable }: FoldColumn): boolean {
+  return kind === "text" || kind === "jsonb" || castable;
 }

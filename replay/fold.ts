@@ -43,7 +43,7 @@ function sourceOf({ schema, cut, plan, staged, only: wanted }: FoldSource, table
   const direct = sql`
     select e.record_key, e.position, 0::bigint as ordinal, e.action, case when e.action_name = 'baseline' then 'b' else ${raw(letterOf(table))} end as letter, case when s.data is null then e.data else e.data || s.data end as data
     from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
-    where e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and ${inCut(cut)} ${only} and ${raw(isFolded)}
+    where e.table_name = any (${table.logNames}) and ${inCut(cut)} ${only} and ${raw(isFolded)}
     ${plan.handled === "" ? sql`` : sql`and not (${raw(plan.handled)})`}`;
   if (plan.handled === "") return direct;
   return sql`${direct}
@@ -84,18 +84,22 @@ export function foldQuery(source: FoldSource, table: FoldTable): Statement {
   const apart = table.columns.filter(isReadApart).map(({ name }) => name);
   const columns = table.columns.map((column) => `${valueSql(column)} as ${column.quoted}`).join(", ");
   const seen = apart.length === 0 ? "state" : `state - array[${apart.map(quoteLiteral).join(", ")}]::text[]`;
+  const rest =
+    apart.length === table.columns.length
+      ? sql``
+      : sql`cross join lateral jsonb_populate_record(null::${raw(table.sqlName)}, ${raw(seen)}) r`;
   return sql`${folded(source, table)}
     select f.record_key as ${raw(recordKey)}, f.course as ${raw(course)}, ${raw(columns)}
     from folded f
     cross join lateral (
       select case
-        when not ${raw(alive("f.course"))} then '{}'
         when f.course ~ '^[cb][uU]*$' then f.merged
+        when not ${raw(alive("f.course"))} then '{}'
         else (select ${raw(source.schema)}.merge(l.data) from (select data from source where record_key = f.record_key and position >= f.life order by position, ordinal) l)
       end as state
       offset 0
     ) last
-    cross join lateral jsonb_populate_record(null::${raw(table.sqlName)}, ${raw(seen)}) r`;
+    ${rest}`;
 }
 
 /**

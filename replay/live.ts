@@ -23,7 +23,7 @@ import { recordDifference } from "./rewind.js";
 import { Scope } from "./scope.js";
 import { raiseSequences } from "./sequences.js";
 import { stagingSteps } from "./stage.js";
-import { catchUp, type Folded, foldToTables } from "./temporary-folds.js";
+import { catchUp, firstUnseen, type Folded, foldToTables } from "./temporary-folds.js";
 import { RowValidation } from "./validate.js";
 
 /**
@@ -78,6 +78,7 @@ interface Setting {
 /** What was folded before any lock was taken. */
 interface Ahead {
   readonly snapshot: string;
+  readonly plan: Plan;
   readonly end: Folded;
   /** The point asked for: nothing can be added to it any more. */
   readonly point: Folded | undefined;
@@ -151,7 +152,7 @@ class LiveReplay {
     const point = asked && (await this.#fold("point", asked, plan));
     const end = await this.#fold("end", cut, plan);
     await this.#validate(point ?? end);
-    return { snapshot: row?.snapshot ?? "", end, point };
+    return { snapshot: row?.snapshot ?? "", plan, end, point };
   }
 
   /** The rest: the log's end as it is now, and live made equal. */
@@ -159,7 +160,8 @@ class LiveReplay {
     const { scope, asked, options, steps } = this.setting;
     await this.session.run(forFolds);
     const end = await endOfLog(this.session, this.dataSource);
-    const plan = await makePlan(this.session, this.dataSource, end);
+    const sawAll = (await firstUnseen(this.session, this.dataSource, ahead.snapshot)) === undefined;
+    const plan = sawAll ? ahead.plan : await makePlan(this.session, this.dataSource, end);
     const now = await this.#upToNow(ahead, end, plan);
     const then = ahead.point ?? now;
     const found = await compare(this.session, scope, now);

@@ -2,7 +2,7 @@ import type { DataSource } from "typeorm";
 import { type Attachment, attachmentOf } from "../src/core/attachment.js";
 import { EventLogError } from "../src/core/errors.js";
 import { numberOf, type Session } from "../src/core/session.js";
-import { quoteLiteral, raw, sql } from "../src/core/sql.js";
+import { quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
 import type { Action } from "../src/core/tracked.js";
 import { type Cut, inCut } from "../src/log/cut.js";
 import { type EntityReference, namesOf, trackedNameOf, trackedTables } from "../src/log/tracked-tables.js";
@@ -34,7 +34,13 @@ export type NamedHandler<T> = T & { readonly name: string };
  * How each stored kind of event is replayed up to a cut; nothing is written before every one has a way.
  * Throws REPLAY_VERSION_UNHANDLED with the list of those that have none.
  */
-export async function makePlan(session: Session, dataSource: DataSource, cut: Cut): Promise<Plan> {
+export async function makePlan(
+  session: Session,
+  dataSource: DataSource,
+  cut: Cut,
+  /** SQL over an event `e`: only these are replayed. (Default: all) */
+  only: Statement = sql`true`,
+): Promise<Plan> {
   const attachment = attachmentOf(dataSource);
   const current = new Map<string, Readonly<Record<Action, number>>>();
   const renamed = new Map<string, string>();
@@ -49,7 +55,7 @@ export async function makePlan(session: Session, dataSource: DataSource, cut: Cu
   const { overrides, upcasters } = handlersOf(dataSource, attachment, renamed);
   const rows = await session.rows(sql`
     select entity, action, version, action_name, count(*) as events
-    from ${raw(attachment.schema)}.event e where ${inCut(cut)}
+    from ${raw(attachment.schema)}.event e where ${inCut(cut)} and ${only}
     group by entity, action, version, action_name order by entity, action, version`);
   const kinds: PlannedKind[] = [];
   const unhandled: string[] = [];

@@ -9,7 +9,7 @@ import type { FoldTable } from "./fold-table.js";
 const batch = 1_000;
 
 /**
- * Records what leads from one fold to another as ordinary events, so that the log stays linear and its end is the new state.
+ * Records what leads from one fold to another as ordinary events, by key, so that the log stays linear and its end is the new state.
  * Who and why come from the request context that is open, with `metadata` on top. Returns how many events it wrote; a dry run only counts them.
  */
 export async function recordDifference(
@@ -42,17 +42,23 @@ export async function recordDifference(
   const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
   const context = JSON.stringify({ ...open, actionName: undefined, metadata: { ...open.metadata, ...metadata } });
   const image = await imageSql(session, schema, table);
+  const byKey = table.keyColumns
+    .map((name) => `coalesce(o.${quoteIdentifier(name)}, n.${quoteIdentifier(name)})`)
+    .join(", ");
   const row = await session.row(sql`
     select coalesce(sum(written), 0) as written
     from (
-      select ${raw(schema)}.append(array_agg(row(ordinal, ${table.tableName}, old, new)::${raw(schema)}.change order by ordinal), ${context}::jsonb, ${actionName}) as written
+      select ${raw(schema)}.append(list, ${context}::jsonb, ${actionName}) as written
       from (
-        select row_number() over () as ordinal, o.image as old, n.image as new
-        from (select t.*, ${raw(image)} as image from ${raw(withGenerated(before))} t) o
-        full join (select t.*, ${raw(image)} as image from ${raw(withGenerated(after))} t) n on ${raw(sameKey(table, "o", "n"))}
-        where o.${key} is null or n.${key} is null or ${raw(differs(table, "o", "n"))}
-      ) change
-      group by ordinal / ${batch}
+        select array_agg(row(ordinal, ${table.tableName}, old, new)::${raw(schema)}.change order by ordinal) as list
+        from (
+          select row_number() over (order by ${raw(byKey)}) as ordinal, o.image as old, n.image as new
+          from (select t.*, ${raw(image)} as image from ${raw(withGenerated(before))} t) o
+          full join (select t.*, ${raw(image)} as image from ${raw(withGenerated(after))} t) n on ${raw(sameKey(table, "o", "n"))}
+          where o.${key} is null or n.${key} is null or ${raw(differs(table, "o", "n"))}
+        ) change
+        group by ordinal / ${batch} order by min(ordinal)
+      ) batch
     ) batches`);
   return numberOf(row, "written");
 }

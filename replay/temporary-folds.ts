@@ -70,12 +70,11 @@ export async function catchUp(
   const { schema } = attachmentOf(dataSource);
   const { tables, scope, plan } = folding;
   const { label } = fold;
-  const unseen = sql`e.epoch = (select epoch from ${raw(schema)}.installation) and e.transaction_id::text::bigint >= pg_snapshot_xmin(${snapshot}::pg_snapshot)::text::bigint
-    and not pg_visible_in_snapshot(e.transaction_id, ${snapshot}::pg_snapshot)`;
+  const unseen = unseenIn(snapshot, schema);
   const { last } = fold.staged;
-  const first = await session.row(sql`select min(position) as position from ${raw(schema)}.event e where ${unseen}`);
-  if (first?.position == null) return fold;
-  if (positionOf(first, "position") < last) return undefined;
+  const first = await firstUnseen(session, dataSource, snapshot);
+  if (first === undefined) return fold;
+  if (first < last) return undefined;
   const wasStaged = last > 0n;
   const staged = await stageOldVersions(session, dataSource, {
     ...staging({ ...folding, label }),
@@ -100,6 +99,24 @@ export async function catchUp(
     await onRecords(table, keys);
   }
   return { ...fold, staged };
+}
+
+/** The position of the first event that a snapshot did not see; undefined where it saw all that there are. */
+export async function firstUnseen(
+  session: Session,
+  dataSource: DataSource,
+  snapshot: string,
+): Promise<bigint | undefined> {
+  const { schema } = attachmentOf(dataSource);
+  const row = await session.row(
+    sql`select min(position) as position from ${raw(schema)}.event e where ${unseenIn(snapshot, schema)}`,
+  );
+  return row?.position == null ? undefined : positionOf(row, "position");
+}
+
+function unseenIn(snapshot: string, schema: string): Statement {
+  return sql`e.epoch = (select epoch from ${raw(schema)}.installation) and e.transaction_id::text::bigint >= pg_snapshot_xmin(${snapshot}::pg_snapshot)::text::bigint
+    and not pg_visible_in_snapshot(e.transaction_id, ${snapshot}::pg_snapshot)`;
 }
 
 function staging({ label, plan, cut, tables, scope, steps }: Folding) {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from "typeorm";
 import { Tracked } from "../../src/index.js";
-import { application, proveReplay } from "./application.js";
+import { application, proveReplay, rejectionOf } from "./application.js";
 
 type Mood = "calm" | 'it\'s "odd"' | "back\\slash";
 
@@ -39,10 +39,18 @@ class Reading {
   @Column("text") value!: string;
 }
 
+@Entity()
+@Tracked()
+class Short {
+  @PrimaryColumn("integer") id!: number;
+  @Column("character varying", { length: 6 }) code!: string;
+  @Column("numeric", { precision: 8, scale: 4 }) rate!: string;
+}
+
 describe("replay of columns", function () {
   this.timeout(30_000);
   const app = application({
-    entities: [Kinds, Page, Reading],
+    entities: [Kinds, Page, Reading, Short],
     before: `create table reading (year integer, id integer, value text not null, primary key (year, id)) partition by list (year);
       create table reading_2025 partition of reading for values in (2025);
       create table reading_2026 partition of reading for values in (2026) partition by range (id);
@@ -97,5 +105,19 @@ describe("replay of columns", function () {
       { path: "/about", title: "About", cache: null, hits: 0 },
     ]);
     expect(JSON.stringify((await app.events())[0]?.data)).to.not.include("html");
+  });
+
+  it("never cuts a value off to fit a column that became shorter", async () => {
+    await app.dataSource.getRepository(Short).insert({ id: 1, code: "abcdef", rate: "1.2345" });
+    await app.spoil(
+      "alter table short alter column code type character varying(3) using left(code, 3)",
+      "alter table short alter column rate type numeric(6, 2)",
+    );
+    expect(await rejectionOf(app.log.verify())).to.include({ code: "22001" });
+    await app.spoil(
+      "alter table short alter column code type character varying(6)",
+      "update short set code = 'abcdef'",
+    );
+    expect(await app.log.verify()).to.include({ equal: true });
   });
 });

@@ -48,6 +48,18 @@ describe("a replay to the past", function () {
     expect(await app.rows()).to.deep.equal(before.rows);
   });
 
+  it("is recorded by key, whatever the order in which rows were found", async () => {
+    await app.dataSource.query(
+      "insert into plant (id, name) overriding system value select n, 'p' || n from generate_series(9001, 11500) n order by md5(n::text)",
+    );
+    const { bookmark } = await app.moment();
+    await app.dataSource.query("delete from plant where id > 9000");
+    const last = await app.position();
+    await app.log.replay({ bookmark });
+    const ids = (await app.events({ after: last })).map(({ recordId }) => Number(recordId["id"]));
+    expect(ids).to.deep.equal(Array.from({ length: 2_500 }, (_, index) => 9_001 + index));
+  });
+
   it("mends drift on the way, and records only what the log did not know", async () => {
     await plants().save([{ name: "fern" }, { name: "moss" }]);
     const { bookmark, rows } = await app.moment();
