@@ -11,7 +11,6 @@ create table ${s}.installation (
   epoch smallint not null default 1,
   lock_arguments text not null,
   require_actor boolean not null default false,
-  data_limit integer not null,
   installed_at timestamptz not null default clock_timestamp()
 );
 
@@ -51,7 +50,7 @@ create table ${s}.event (
   entity text not null,
   record_id jsonb not null,
   record_key text collate "C" not null,
-  action text not null,
+  action text not null check (action in ('create', 'update', 'destroy')),
   action_name text,
   version integer not null,
   data jsonb not null,

@@ -34,14 +34,5 @@ create index activity_subject on ${s}.activity (subject, occurred_at) where subj
 create index activity_actor on ${s}.activity (actor_id, actor_type, occurred_at) where actor_id is not null;
 create index activity_ip on ${s}.activity (ip, occurred_at) where ip is not null;
 
--- Processes that write, each until its farewell: the row of one that was killed tells of what it may have lost.
-create table ${s}.activity_writer (
-  run uuid primary key,
-  node text not null,
-  waiting integer not null,
-  queue integer not null,
-  seen_at timestamptz not null
-);
-
 alter table ${s}.installation add column activity_retention_days double precision default 90;
 `;
