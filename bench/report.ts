@@ -18,6 +18,12 @@ export function printed({ title, notes = [], rows }: Report): string {
   return [`\n${title}`, ...notes.map((note) => `  ${note}`), table.toString()].join("\n");
 }
 
+/** Tells a row when it is measured: minutes may pass over a slow network, and a run that is cut short has said what it found. */
+export function told<Row extends Report["rows"][number]>(row: Row): Row {
+  console.error(JSON.stringify(row));
+  return row;
+}
+
 /** Three significant digits, which is more than a noisy machine can tell. */
 export function rounded(value: number): number {
   return Number(value.toPrecision(3));

@@ -14,9 +14,13 @@ export interface Timing {
   readonly ratio: number;
 }
 
-/** Times variants in interleaved rounds, A B C C B A, after one run of each that is not counted. */
-export async function timed(variants: readonly Variant[], rounds: number): Promise<Timing[]> {
-  for (const variant of variants) await once(variant);
+/** Times variants in interleaved rounds, A B C C B A, after one run of each that is not counted, unless they are warm. */
+export async function timed(
+  variants: readonly Variant[],
+  rounds: number,
+  { isWarm = false }: { readonly isWarm?: boolean } = {},
+): Promise<Timing[]> {
+  if (!isWarm) for (const variant of variants) await once(variant);
   const samples = variants.map((): number[] => []);
   const ratios = variants.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {

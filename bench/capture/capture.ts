@@ -2,7 +2,7 @@ import type { DataSource } from "typeorm";
 import { withDatabases } from "../database.js";
 import { withNetwork } from "../network.js";
 import type { BenchOptions } from "../options.js";
-import { type Report, rounded } from "../report.js";
+import { type Report, rounded, told } from "../report.js";
 import { timed, type Variant } from "../rounds.js";
 import { inRequest } from "./context.js";
 import { concurrent, type Operation, single } from "./operations.js";
@@ -21,7 +21,7 @@ export async function capture({ rounds = 10, network }: BenchOptions): Promise<R
           const recorded = await isRecorded(sources, (dataSource) => operation.run(dataSource, 1));
           const [plain, tracked, context, subscriber] = await timed(variantsOf(operation, sources), rounds);
           const once = (ms = Number.NaN) => rounded(ms / operation.times);
-          rows.push({
+          const row = {
             operation: operation.name,
             "plain ms": once(plain?.median),
             "tracked ms": once(tracked?.median),
@@ -31,7 +31,8 @@ export async function capture({ rounds = 10, network }: BenchOptions): Promise<R
             "subscriber ms": recorded ? once(subscriber?.median) : "not recorded",
             "subscriber / plain": recorded ? rounded(subscriber?.ratio ?? Number.NaN) : "",
             aim: operation.aim,
-          });
+          };
+          rows.push(told(row));
         }
         return [
           { title: `Capture against plain TypeORM (${rounds} rounds, medians; tracked: by triggers)`, notes, rows },

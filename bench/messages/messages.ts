@@ -3,7 +3,7 @@ import { inRequest } from "../capture/context.js";
 import { single } from "../capture/operations.js";
 import { withSources } from "../capture/sources.js";
 import { withDatabases } from "../database.js";
-import type { Report } from "../report.js";
+import { type Report, told } from "../report.js";
 import { type Proxy, startProxy } from "./proxy.js";
 
 /** What each operation sends to the server, plain and tracked: tracking is to add neither a message nor a round trip. */
@@ -22,14 +22,15 @@ export async function messages(): Promise<Report[]> {
             const tracking = await sent(ofTracked, () => operation(tracked));
             const context = await sent(ofTracked, () => inRequest(() => operation(tracked)));
             const bySubscriber = await sent(ofSubscriber, () => inRequest(() => operation(subscriber)));
-            rows.push({
+            const row = {
               operation: name,
               plain: without,
               tracked: tracking,
               "with context": context,
               subscriber: bySubscriber,
               equal: [tracking, context, bySubscriber].every((one) => one === without) ? "yes" : "NO",
-            });
+            };
+            rows.push(told(row));
           }
           return [
             {

@@ -2,11 +2,17 @@ import type { DataSource } from "typeorm";
 import { withDatabases } from "../database.js";
 import { withNetwork } from "../network.js";
 import type { BenchOptions } from "../options.js";
-import { type Report, rounded } from "../report.js";
+import { type Report, rounded, told } from "../report.js";
 import { timed, type Timing } from "../rounds.js";
 import { type Contestant, contestants, withDataSources } from "./contestants.js";
 import { installPeers } from "./install.js";
 import { type PeerOperation, peerOperations } from "./operations.js";
+
+/** Over a network a run lasts long enough to be timed with fewer repetitions. */
+const shorterOverNetwork = 3;
+
+/** An operation gets fewer rounds where all of them would take longer than this, but one at least. In milliseconds. */
+const longestOperation = 40_000;
 
 /** A contestant with its database. */
 interface Entrant extends Contestant {
@@ -25,7 +31,10 @@ export async function peers({ rounds = 5, network }: BenchOptions): Promise<Repo
         const entrants = all.map((contestant, index): Entrant => ({
           ...contestant,
           dataSource: dataSources[index] as DataSource,
-          operations: peerOperations(contestant.updateAll),
+          operations: peerOperations(contestant.updateAll).map((operation) => ({
+            ...operation,
+            times: network === 0 ? operation.times : Math.ceil(operation.times / shorterOverNetwork),
+          })),
         }));
         const rows: Report["rows"][number][] = [];
         const exclusive: Report["rows"][number][] = [];
@@ -34,17 +43,15 @@ export async function peers({ rounds = 5, network }: BenchOptions): Promise<Repo
           const outcomes = new Map<string, Outcome>();
           for (const entrant of taking) outcomes.set(entrant.name, await outcomeOf(entrant, index));
           const able = taking.filter((entrant) => outcomes.get(entrant.name)?.failed === false);
+          const once = times * able.reduce((sum, entrant) => sum + (outcomes.get(entrant.name)?.ms ?? 0), 0);
+          const affordable = Math.max(1, Math.min(rounds, Math.floor(longestOperation / (2 * once))));
           const timings = await timed(
             able.map((entrant) => variantOf(entrant, index)),
-            rounds,
+            affordable,
+            { isWarm: times === 1 },
           );
-          rows.push(rowOf(name, times, taking, timings, outcomes));
-          // Minutes may pass over a slow network: a run that is cut short has told what it found.
-          console.error(JSON.stringify(rows.at(-1)));
-          if (isConcurrent === true) {
-            exclusive.push(exclusiveRow(name, taking, timings));
-            console.error(JSON.stringify(exclusive.at(-1)));
-          }
+          rows.push(told({ ...rowOf(name, times, taking, timings, outcomes), rounds: affordable }));
+          if (isConcurrent === true) exclusive.push(told(exclusiveRow(name, taking, timings)));
         }
         return [
           {
@@ -77,6 +84,7 @@ function variantOf({ name, dataSource, wrap, operations }: Entrant, index: numbe
 interface Outcome {
   readonly remark: string;
   readonly failed: boolean;
+  readonly ms: number;
 }
 
 async function outcomeOf({ dataSource, table, wrap, operations }: Entrant, index: number): Promise<Outcome> {
@@ -87,14 +95,16 @@ async function outcomeOf({ dataSource, table, wrap, operations }: Entrant, index
     return Number(row?.count);
   };
   const before = await count();
+  const started = performance.now();
   try {
     await wrap(() => run(dataSource, 0));
   } catch (error) {
-    return { remark: `fails: ${String((error as Error).message)}`, failed: true };
+    return { remark: `fails: ${String((error as Error).message)}`, failed: true, ms: 0 };
   }
+  const ms = performance.now() - started;
   const recorded = (await count()) - before;
   const isWhole = table === undefined || recorded === changes;
-  return { remark: isWhole ? "" : `, recorded ${recorded} of ${changes}`, failed: false };
+  return { remark: isWhole ? "" : `, recorded ${recorded} of ${changes}`, failed: false, ms };
 }
 
 function rowOf(
