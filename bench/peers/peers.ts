@@ -9,10 +9,10 @@ import { installPeers } from "./install.js";
 import { type PeerOperation, peerOperations } from "./operations.js";
 
 /** Over a network a run lasts long enough to be timed with fewer repetitions. */
-const shorterOverNetwork = 3;
+const shorterOverNetwork = 6;
 
 /** An operation gets fewer rounds where all of them would take longer than this, but one at least. In milliseconds. */
-const longestOperation = 40_000;
+const longestOperation = 20_000;
 
 /** A contestant with its database. */
 interface Entrant extends Contestant {
