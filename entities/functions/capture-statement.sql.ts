@@ -10,16 +10,17 @@ const source: Omit<EventSource, "effects" | "hidden"> = {
   tenantColumn: "%8$L",
   plainColumns: "%9$L::text[]",
   context: "%10$s",
-  actionName: "null",
+  actionName: "%13$s",
   dataLimit: "%12$s",
 };
 
 /**
- * The statement that writes the events of one statement on one table, from its transition tables; `context` is spliced in.
+ * The statement that writes the events of one statement on one table, from its transition tables, or of the records that subscriber
+ * capture noted (FLUSH, FLUSH INSERT: flushStatement); `context` is spliced in.
  * Where the table's columns are `known` to be those of the last install, it names them, which is fast. Otherwise it is made for
  * any columns: those that came later are kept apart.
  */
-export const captureStatement = (s: string): string => `-- version: 2
+export const captureStatement = (s: string): string => `-- version: 3
 create or replace function ${s}.capture_statement(tracked_id smallint, operation text, context text, known boolean default false, relation regclass default null) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -42,8 +43,10 @@ begin
       when known and operation = 'UPDATE ONE' then ${s}.single_update_effect(t)
       when known and operation = 'INSERT' then format('select ''create'' as action, image, image as data, ''{}''::jsonb as previous from (select %s as image from new_rows t offset 0) t where ''create'' = any (%L)', image, t.actions)
       when known and operation = 'DELETE' then format('select ''destroy'' as action, image, ''{}''::jsonb as data, image as previous from (select %s as image from old_rows t offset 0) t where ''destroy'' = any (%L)', image, t.actions)
+      when known and operation = 'FLUSH INSERT' then format('select ''create'' as action, image, image as data, ''{}''::jsonb as previous from (%s) t where ''create'' = any (%L)', ${s}.flush_inserts(t), t.actions)
       else format($effects$${effectsOfImages({ changes: "%1$s", sameRecord: "%2$s", plainColumns: "%3$L::text[]", actions: "%4$L::text[]" })}$effects$,
         case operation
+          when 'FLUSH' then ${s}.flush_changes(t)
           when 'ROW' then 'select 1 as ordinal, old_image as old, new_image as new'
           when 'INSERT' then format('select row_number() over () as ordinal, null::jsonb as old, %s as new from new_rows t', image)
           when 'DELETE' then format('select row_number() over () as ordinal, %s as old, null::jsonb as new from old_rows t', image)
@@ -52,7 +55,8 @@ begin
             from (select row_number() over () as ordinal, %1$s as image from old_rows t) o
             full join (select row_number() over () as ordinal, %1$s as image from new_rows t) n using (ordinal)', image)
         end,
-        (select string_agg(format('c.old ->> %1$L = c.new ->> %1$L', name), ' and ') from unnest(t.key_columns) as k (name)),
+        case when operation = 'FLUSH' then 'c.old is not null and c.new is not null'
+          else (select string_agg(format('c.old ->> %1$L = c.new ->> %1$L', name), ' and ') from unnest(t.key_columns) as k (name)) end,
         t.plain_columns,
         t.actions)
     end,
@@ -67,6 +71,7 @@ begin
     t.plain_columns,
     context,
     hidden,
-    (select data_limit from ${s}.installation));
+    (select data_limit from ${s}.installation),
+    case when operation = 'FLUSH' then 'case when action = ''create'' and $2 <> ''insert'' then ''baseline'' end' else 'null' end);
 end $$;
 `;

@@ -1,26 +1,51 @@
 import { columnsHashOf } from "./columns-hash.sql.js";
+import { tailSleeps } from "./wake-tails.sql.js";
 
 /**
- * Makes the function that finds what became of one table's noted records: its own statement (flushStatement), planned once a session,
- * while the table's name, columns and types are those of the last install; otherwise one made for the table as it is.
+ * Makes the function that records what became of one table's noted records, which share a context and the verb that touched them first,
+ * and returns how many of them the log does not know. While the table's name, columns and types are those of the last install its
+ * statements are planned once a session; otherwise one is made for the table as it is.
  */
-export const flushFunction = (s: string): string => `-- version: 1
+export const flushFunction = (s: string): string => `-- version: 2
 create or replace function ${s}.make_flush_function(t ${s}.tracked) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
   shape bigint := ${columnsHashOf("t.table_oid")};
 begin
-  execute format('create or replace function ${s}.%I(payload jsonb) returns ${s}.change[] language plpgsql as %L', 'flush_' || t.id, format($body$
+  execute format('create or replace function ${s}.%I(context jsonb, first text, keys jsonb) returns bigint language plpgsql as %L', 'flush_' || t.id, format($body$
 declare
-  known boolean := ${columnsHashOf("to_regclass(%2$L)")} = %1$s;
-  changes ${s}.change[];
+  known boolean := to_regclass(%2$L) = %3$s;
+  tail_sleeps boolean;
+  written bigint;
+  lost bigint;
 begin
-  if known and to_regclass(%2$L) = %3$s then
-    return (%4$s);
+  if known then
+    select count(*) = 0 and ${s}.columns_hash(%3$s) = %1$s, ${tailSleeps(s)} into known, tail_sleeps from (select from %2$s limit 0) r;
   end if;
-  execute (select ${s}.flush_statement(t) from ${s}.tracked t where id = %5$s) into changes using payload;
-  return changes;
-end$body$, shape, t.table_oid::regclass, t.table_oid, ${s}.flush_statement(t), t.id));
-  execute format('revoke all on function ${s}.%I(jsonb) from public', 'flush_' || t.id);
+  if known and first = 'insert' then
+    %5$s;
+    get diagnostics written = row_count;
+    known := written = jsonb_array_length(keys) or current_setting('transaction_isolation') <> 'read committed';
+    if not known then -- came and went, or a record that the log knows, which was removed past it
+      %6$s;
+    end if;
+  elsif known then
+    %6$s;
+    get diagnostics written = row_count;
+  else
+    execute ${s}.capture_statement(%4$s::smallint, 'FLUSH', '$1') using context, first, keys;
+    get diagnostics written = row_count;
+  end if;
+  if first <> 'insert' and written < jsonb_array_length(keys) then
+    execute (select ${s}.flush_lost(t) from ${s}.tracked t where t.id = %4$s) into lost using context, first, keys;
+  end if;
+  if tail_sleeps is not false then
+    perform ${s}.wake_tails();
+  end if;
+  return coalesce(lost, 0);
+end$body$, shape, t.table_oid::regclass, t.table_oid, t.id,
+    ${s}.capture_statement(t.id, 'FLUSH INSERT', '$1', known => true),
+    ${s}.capture_statement(t.id, 'FLUSH', '$1', known => true)));
+  execute format('revoke all on function ${s}.%I(jsonb, text, jsonb) from public', 'flush_' || t.id);
 end $make$;
 `;

@@ -1,12 +1,12 @@
 /**
- * The statement that finds what became of the noted records of one table ($1 is the payload of flush): the row as it is now, read
- * by primary key, and the record's last state in the log. Columns that the table no longer has, or did not have then, are compared as if they had been null.
+ * What became of records of one table that subscriber capture noted, as queries that capture_statement makes events of: $2 is the verb
+ * that touched them first, $3 their keys, a JSON array of arrays. Rows are read as they are now, by primary key.
+ *
  * A snapshot that is older than the statement may not show somebody else's delete, nor its event: it shows the row that is gone
  * beside the one that was inserted in its place, of which the younger is meant; and where the first write was an insert and
  * succeeded, the log is asked only at READ COMMITTED.
- * Cost: the events of a record since its last create are merged, so a record with thousands of updates is dear to update.
  */
-export const flushStatement = (s: string): string => `-- version: 1
+export const flushStatement = (s: string): string => `-- version: 2
 create or replace function ${s}.equals(relation oid, number smallint) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   -- citext, ltree and other types of extensions have an operator of their own, which the pinned search_path does not show
@@ -18,37 +18,74 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     where a.attrelid = relation and a.attnum = number
   ), '=')
 $$;
-create or replace function ${s}.flush_statement(t ${s}.tracked) returns text
+
+-- The row of a note "n", and the conditions for its record in the log: written out, where calls of functions would cost more than the rest.
+create or replace function ${s}.flush_parts(t ${s}.tracked, out row_of_note text, out in_log text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select format($statement$
-select array_agg(row(n.ordinal, %1$L, case when l.new is null then f.old else b.old end, l.new)::${s}.change)
-from (
-  select ordinal, note -> 'key' as key, note ->> 'first' as first
-  from jsonb_array_elements($1 -> 'notes') with ordinality as e (note, ordinal)
-  where note ->> 'table' = %1$L
-) n
-cross join lateral (select ${s}.record_key(jsonb_build_object(%2$s), %3$L) as record_key offset 0) r
-left join lateral (select %4$s as new from %5$s t where %6$s order by age(t.xmin) limit 1) l on true
-left join lateral (
-  select case when (array_agg(e.action order by e.position desc))[1] <> 'destroy'
-    then ${s}.merge(case when h.data is null then e.data else e.data || h.data end order by e.position) end as old
-  from ${s}.event e left join ${s}.event_sensitive h on h.position = e.position
-  where e.table_name = any (%7$L::text[]) and e.record_key = r.record_key and e.position >= (
-    select max(c.position) from ${s}.event c where c.table_name = any (%7$L::text[]) and c.record_key = r.record_key and c.action = 'create')
-  and (n.first <> 'insert' or current_setting('transaction_isolation') = 'read committed')
-) f on true
-left join lateral (
-  select jsonb_object_agg(k.name, coalesce(f.old -> k.name, 'null')) as old from jsonb_object_keys(l.new) as k (name)
-) b on f.old is not null
-$statement$,
-    t.table_name,
-    (select string_agg(format('%L, to_jsonb((n.key ->> %s)::%s)', k.name, k.ordinal - 1, c.type), ', ' order by k.ordinal)
-      from unnest(t.key_columns) with ordinality as k (name, ordinal) join ${s}.columns(t.table_oid) c on c.name = k.name),
-    t.key_columns,
-    ${s}.image_sql(t.table_oid, t.excluded_columns),
-    t.table_oid::regclass,
-    (select string_agg(format('t.%I %s (n.key ->> %s)::%s', k.name, ${s}.equals(t.table_oid, c.number), k.ordinal - 1, c.type), ' and ' order by k.ordinal)
-      from unnest(t.key_columns) with ordinality as k (name, ordinal) join ${s}.columns(t.table_oid) c on c.name = k.name),
-    ${s}.table_names(t.table_name))
+  select format('from %s t where %s order by age(t.xmin) limit 1', t.table_oid::regclass,
+      string_agg(format('t.%I %s (n.key ->> %s)::%s', k.name, ${s}.equals(t.table_oid, c.number), k.ordinal - 1, c.type), ' and ' order by k.ordinal)),
+    format('e.table_name %s and e.record_key = n.record_key',
+      case when cardinality(${s}.table_names(t.table_name)) = 1 then format('= %L', t.table_name) else format('= any (%L::text[])', ${s}.table_names(t.table_name)) end)
+  from unnest(t.key_columns) with ordinality as k (name, ordinal)
+  join ${s}.columns(t.table_oid) c on c.name = k.name
+$$;
+
+create or replace function ${s}.flush_notes(t ${s}.tracked) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format('(select n.ordinal, n.key, case when length(%1$s) > 500 then ${s}.record_key(jsonb_build_object(%2$s), %3$L) else %1$s end as record_key from jsonb_array_elements($3) with ordinality as n (key, ordinal) offset 0) n',
+    case when count(*) = 1 then format('(%s #>> ''{}'')', min(k.image)) else format('jsonb_build_array(%s)::text', string_agg(k.image, ', ' order by k.ordinal)) end,
+    string_agg(format('%L, %s', k.name, k.image), ', ' order by k.ordinal),
+    t.key_columns)
+  from (
+    select k.name, k.ordinal, format('to_jsonb((n.key ->> %s)::%s)', k.ordinal - 1, c.type) as image
+    from unnest(t.key_columns) with ordinality as k (name, ordinal)
+    join ${s}.columns(t.table_oid) c on c.name = k.name
+  ) k
+$$;
+
+-- Rows that were inserted, and are not known to the log already: most flushes are these alone, and read no event.
+create or replace function ${s}.flush_inserts(t ${s}.tracked) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format($query$
+    select n.image
+    from (select n.record_key, (select %1$s %2$s) as image from %3$s offset 0) n
+    where n.image is not null and case when current_setting('transaction_isolation') <> 'read committed' then true
+      else coalesce((select e.action from ${s}.event e where %4$s order by e.position desc limit 1), 'destroy') = 'destroy' end$query$,
+    ${s}.image_sql(t.table_oid, t.excluded_columns), p.row_of_note, ${s}.flush_notes(t), p.in_log)
+  from ${s}.flush_parts(t) p
+$$;
+
+-- The row as it is now and the record's last state in the log. Columns that the table no longer has, or did not have then, are compared as
+-- if they had been null. Cost: the events of a record since its last create are merged, so a record with thousands of updates is dear to update.
+create or replace function ${s}.flush_changes(t ${s}.tracked) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format($query$
+    select n.ordinal, case when l.new is null then f.old else b.old end as old, l.new
+    from %3$s
+    left join lateral (select %1$s as new %2$s) l on true
+    left join lateral (
+      select case when (array_agg(e.action order by e.position desc))[1] <> 'destroy'
+        then ${s}.merge(case when h.data is null then e.data else e.data || h.data end order by e.position) end as old
+      from ${s}.event e left join ${s}.event_sensitive h on h.position = e.position
+      where %4$s and e.position >= (select max(e.position) from ${s}.event e where %4$s and e.action = 'create')
+      and ($2 <> 'insert' or current_setting('transaction_isolation') = 'read committed')
+    ) f on true
+    left join lateral (
+      select jsonb_object_agg(k.name, coalesce(f.old -> k.name, 'null')) as old from jsonb_object_keys(l.new) as k (name)
+    ) b on f.old is not null$query$,
+    ${s}.image_sql(t.table_oid, t.excluded_columns), p.row_of_note, ${s}.flush_notes(t), p.in_log)
+  from ${s}.flush_parts(t) p
+$$;
+
+-- How many records were changed that the log does not know, so that no event could tell it: asked after the events were written.
+create or replace function ${s}.flush_lost(t ${s}.tracked) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format($query$
+    select count(*)
+    from %2$s
+    where (not exists (select %1$s) or 'create' <> all (%4$L::text[]))
+    and coalesce((select e.action = 'destroy' and e.transaction_id <> pg_current_xact_id() from ${s}.event e where %3$s order by e.position desc limit 1), true)$query$,
+    p.row_of_note, ${s}.flush_notes(t), p.in_log, t.actions)
+  from ${s}.flush_parts(t) p
 $$;
 `;

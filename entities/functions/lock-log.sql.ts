@@ -2,22 +2,24 @@
  * Takes the log's advisory lock to the end of the transaction. Without keys of their own (arrays of one 64-bit or two 32-bit
  * numbers, in the order in which everybody takes them) it is the one that install() kept.
  */
-export const lockLog = (s: string): string => `-- version: 1
+export const lockLog = (s: string): string => `-- version: 2
 create or replace function ${s}.lock_log(keys jsonb default null, exclusive boolean default true) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  suffix text := case when exclusive then '' else '_shared' end;
+  lists jsonb := case jsonb_typeof(keys) when 'array' then keys else (select jsonb_build_array(to_jsonb(string_to_array(lock_arguments, ', '))) from ${s}.installation) end;
   key jsonb;
+  locked text;
 begin
-  if jsonb_typeof(keys) is distinct from 'array' then
-    execute format('select pg_advisory_xact_lock%s(%s)', suffix, (select lock_arguments from ${s}.installation));
-    return;
-  end if;
-  for key in select k.value from jsonb_array_elements(keys) with ordinality as k (value, ordinal) order by k.ordinal loop
-    if jsonb_array_length(key) = 1 then
-      execute format('select pg_advisory_xact_lock%s($1)', suffix) using (key ->> 0)::bigint;
+  for place in 0 .. jsonb_array_length(lists) - 1 loop
+    key := lists -> place;
+    if jsonb_array_length(key) = 1 and exclusive then
+      locked := pg_advisory_xact_lock((key ->> 0)::bigint);
+    elsif jsonb_array_length(key) = 1 then
+      locked := pg_advisory_xact_lock_shared((key ->> 0)::bigint);
+    elsif exclusive then
+      locked := pg_advisory_xact_lock((key ->> 0)::integer, (key ->> 1)::integer);
     else
-      execute format('select pg_advisory_xact_lock%s($1, $2)', suffix) using (key ->> 0)::integer, (key ->> 1)::integer;
+      locked := pg_advisory_xact_lock_shared((key ->> 0)::integer, (key ->> 1)::integer);
     end if;
   end loop;
 end $$;

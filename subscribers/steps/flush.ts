@@ -52,15 +52,25 @@ export function flush(options: CheckedOptions, report: ReportUncaptured): Step {
   };
 }
 
-/** What the SQL function of the same name takes. Keys are JSON as the database wrote it and go back unread. */
+/**
+ * What the SQL function of the same name takes: runs of records that have table, first verb and context in common. Keys are JSON as
+ * the database wrote it and go back unread.
+ */
 async function payloadOf(options: CheckedOptions, notes: readonly Note[], connection: Connection): Promise<string> {
-  const contexts = [...new Set(notes.flatMap(({ context }) => context?.json.text ?? []))];
   const locks = await lockKeys(options, notes, connection);
-  const written = notes.map(({ table, key, first, context }) => {
-    const index = context === undefined ? "null" : contexts.indexOf(context.json.text);
-    return `{"table":${JSON.stringify(table.tableName)},"key":${key},"first":"${first}","context":${index}}`;
-  });
-  return `{"exclusive":${options.lockMode === "exclusive"},"refuse":${options.uncaptured === "error"},"locks":${locks},"contexts":[${contexts.join(",")}],"notes":[${written.join(",")}]}`;
+  const contexts: string[] = [];
+  const runs: { readonly head: string; readonly keys: string[] }[] = [];
+  for (const { table, key, first, context } of notes) {
+    const json = context?.json.text;
+    if (json !== undefined && !contexts.includes(json)) contexts.push(json);
+    const place = json === undefined ? null : contexts.indexOf(json);
+    const head = `"table":${JSON.stringify(table.tableName)},"first":"${first}","context":${place}`;
+    const last = runs.at(-1);
+    if (last?.head === head) last.keys.push(key);
+    else runs.push({ head, keys: [key] });
+  }
+  const written = runs.map(({ head, keys }) => `{${head},"keys":[${keys.join(",")}]}`);
+  return `{"exclusive":${options.lockMode === "exclusive"},"refuse":${options.uncaptured === "error"},"locks":${locks},"contexts":[${contexts.join(",")}],"runs":[${written.join(",")}]}`;
 }
 
 function notAllowed(cause: unknown): EventLogError {

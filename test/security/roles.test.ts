@@ -39,7 +39,7 @@ const tries = {
 type Try = keyof typeof tries;
 /** The application's role may call this: it writes nothing where triggers capture. */
 const flushed = `select chronicle.flush('{"exclusive": false, "locks": null, "refuse": false, "contexts": [{"actor": {"type": "user", "id": "forged"}}],
-  "notes": [{"table": "public.account", "key": {"id": 99}, "first": "insert", "context": 0}]}')`;
+  "runs": [{"table": "public.account", "keys": [[99]], "first": "insert", "context": 0}]}')`;
 
 const denied = Object.fromEntries(Object.keys(tries).map((name) => [name, "permission denied"])) as Record<
   Try,

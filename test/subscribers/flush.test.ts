@@ -372,7 +372,7 @@ describe("the flush of subscriber capture", () => {
             refuse: false,
             locks: null,
             contexts: [{ actor: { type: "user", id: "somebody" } }],
-            notes: [{ table: "public.tag", key: [key], first, context: 0 }],
+            runs: [{ table: "public.tag", keys: [[key]], first, context: 0 }],
           }),
         ]);
       for (const first of ["insert", "update", "delete"]) {
@@ -398,7 +398,7 @@ describe("the flush of subscriber capture", () => {
           refuse: false,
           locks: null,
           contexts: [],
-          notes: [{ table: "public.tag", key: [tag?.name], first: "insert", context: null }],
+          runs: [{ table: "public.tag", keys: [[tag?.name]], first: "insert", context: null }],
         }),
       ]);
       expect(await other.countEvents()).to.equal(1);
