@@ -1,3 +1,5 @@
+import { remembered } from "./remembered.js";
+
 /** What the text of a statement shows once comments and literals are out of the way. */
 
 /** Strings in all their forms, quoted identifiers, comments: whichever begins first, as the lexer meets them. */
@@ -10,13 +12,13 @@ const atomicBody = /\bbegin\s+atomic\b[^]*?;\s*end\b/gi;
 const semicolon = "\uE000";
 
 /** The text with comments as blanks and literals as ''. Identifiers stay; `unmasked` gives them as they were. */
-export function masked(text: string): string {
+export const masked = remembered((text) => {
   if (!/[';$]|--|\/\*/.test(text)) return text;
   return text.replace(tokens, (token) => {
     if (token.startsWith('"')) return token.replaceAll(";", semicolon);
     return token.startsWith("--") || token.startsWith("/*") ? " " : "''";
   });
-}
+});
 
 /** The text with nothing in it but commands: no literals, no identifiers in quotes, no comments, no bodies of functions. */
 export function commandsOf(text: string): string {

@@ -1,3 +1,4 @@
+import { remembered } from "./remembered.js";
 import { masked, statementsOf, unmasked, withoutComments } from "./sql-text.js";
 
 /** A statement as far as it matters which tables it may write. */
@@ -29,7 +30,7 @@ const plain = new RegExp(
  * The tables that a text names as targets of writes, comments and literals apart. A plain select has none, nor has DDL; of code in
  * a DO block every name counts. Writes of functions, views, rules and of dynamic SQL do not show.
  */
-export function writesOf(text: string): Writes {
+export const writesOf = remembered((text): Writes => {
   if (/^\s*(?:select|start|commit|savepoint|release|rollback)\b[^;]*$/i.test(text)) return nothing;
   const statements = statementsOf(masked(text));
   const targets = statements.flatMap((statement) => targetsOf(statement, text));
@@ -39,7 +40,7 @@ export function writesOf(text: string): Writes {
   if (found === null) return { targets };
   const verb = (found[1] ?? "").split(/\s/)[0]?.toLowerCase() as "insert" | "update" | "delete";
   return { targets, plain: { verb, target: unmasked(found[2] ?? "") } };
-}
+});
 
 function targetsOf(statement: string, text: string): string[] {
   const verb = /^\s*(\w+)/.exec(statement)?.[1]?.toLowerCase();

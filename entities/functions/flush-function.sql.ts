@@ -22,17 +22,15 @@ begin
   if known then
     select count(*) = 0 and ${s}.columns_hash(%3$s) = %1$s, ${tailSleeps(s)} into known, tail_sleeps from (select from %2$s limit 0) r;
   end if;
-  if known and first = 'insert' then
+  if known and first = 'insert' and current_setting('transaction_isolation') = 'read committed' then
     %5$s;
     get diagnostics written = row_count;
-    known := written = jsonb_array_length(keys) or current_setting('transaction_isolation') <> 'read committed';
-    if not known then -- came and went, or a record that the log knows, which was removed past it
-      %6$s;
-    end if;
-  elsif known then
+  end if;
+  -- Not an insert; or one that came and went, or of a record that the log knows, because it was removed past it.
+  if known and coalesce(written, -1) < jsonb_array_length(keys) then
     %6$s;
     get diagnostics written = row_count;
-  else
+  elsif not known then
     execute ${s}.capture_statement(%4$s::smallint, 'FLUSH', '$1') using context, first, keys;
     get diagnostics written = row_count;
   end if;

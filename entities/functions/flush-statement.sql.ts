@@ -22,7 +22,7 @@ $$;
 -- The row of a note "n", and the conditions for its record in the log: written out, where calls of functions would cost more than the rest.
 create or replace function ${s}.flush_parts(t ${s}.tracked, out row_of_note text, out in_log text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select format('from %s t where %s order by age(t.xmin) limit 1', t.table_oid::regclass,
+  select format('from %s t where %s', t.table_oid::regclass,
       string_agg(format('t.%I %s (n.key ->> %s)::%s', k.name, ${s}.equals(t.table_oid, c.number), k.ordinal - 1, c.type), ' and ' order by k.ordinal)),
     format('e.table_name %s and e.record_key = n.record_key',
       case when cardinality(${s}.table_names(t.table_name)) = 1 then format('= %L', t.table_name) else format('= any (%L::text[])', ${s}.table_names(t.table_name)) end)
@@ -43,32 +43,38 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   ) k
 $$;
 
--- Rows that were inserted, and are not known to the log already: most flushes are these alone, and read no event.
+-- At READ COMMITTED, rows that were inserted and that the log does not know already: most flushes are these alone, and look at one event at most.
 create or replace function ${s}.flush_inserts(t ${s}.tracked) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select format($query$
     select n.image
-    from (select n.record_key, (select %1$s %2$s) as image from %3$s offset 0) n
-    where n.image is not null and case when current_setting('transaction_isolation') <> 'read committed' then true
-      else coalesce((select e.action from ${s}.event e where %4$s order by e.position desc limit 1), 'destroy') = 'destroy' end$query$,
+    from (select n.record_key, (select %1$s %2$s limit 1) as image from %3$s offset 0) n
+    where n.image is not null
+    and coalesce((select e.action from ${s}.event e where %4$s order by e.position desc limit 1), 'destroy') = 'destroy'$query$,
     ${s}.image_sql(t.table_oid, t.excluded_columns), p.row_of_note, ${s}.flush_notes(t), p.in_log)
   from ${s}.flush_parts(t) p
 $$;
 
 -- The row as it is now and the record's last state in the log. Columns that the table no longer has, or did not have then, are compared as
--- if they had been null. Cost: the events of a record since its last create are merged, so a record with thousands of updates is dear to update.
+-- if they had been null. Cost: a record's events since its last create are read and merged, by themselves
+-- first, because their few columns are copied with each: a record with thousands of updates is dear to update.
 create or replace function ${s}.flush_changes(t ${s}.tracked) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select format($query$
     select n.ordinal, case when l.new is null then f.old else b.old end as old, l.new
     from %3$s
-    left join lateral (select %1$s as new %2$s) l on true
+    left join lateral (select %1$s as new %2$s order by age(t.xmin) limit 1) l on true
     left join lateral (
-      select case when (array_agg(e.action order by e.position desc))[1] <> 'destroy'
-        then ${s}.merge(case when h.data is null then e.data else e.data || h.data end order by e.position) end as old
+      select e.position, coalesce(e.data || h.data, e.data) as data
       from ${s}.event e left join ${s}.event_sensitive h on h.position = e.position
-      where %4$s and e.position >= (select max(e.position) from ${s}.event e where %4$s and e.action = 'create')
-      and ($2 <> 'insert' or current_setting('transaction_isolation') = 'read committed')
+      where %4$s and e.action = 'create' and ($2 <> 'insert' or current_setting('transaction_isolation') = 'read committed')
+      order by e.position desc limit 1
+    ) c on true
+    left join lateral (
+      select c.data || coalesce(${s}.merge(coalesce(e.data || h.data, e.data) order by e.position), '{}') as old
+      from ${s}.event e left join ${s}.event_sensitive h on h.position = e.position
+      where %4$s and e.position > c.position
+      having coalesce(bool_and(e.action <> 'destroy'), true)
     ) f on true
     left join lateral (
       select jsonb_object_agg(k.name, coalesce(f.old -> k.name, 'null')) as old from jsonb_object_keys(l.new) as k (name)

@@ -15,7 +15,7 @@ language plpgsql security definer
 ${pinnedSettings.map((setting) => `set ${setting}`).join("\n")}
 as $$
 declare
-  actor_required boolean := (select require_actor from ${s}.installation);
+  own_locks boolean := (payload ->> 'exclusive')::boolean or jsonb_typeof(payload -> 'locks') = 'array';
   runs jsonb := payload -> 'runs';
   run jsonb;
   context jsonb;
@@ -23,15 +23,24 @@ declare
   missing bigint;
   lost jsonb := '{}';
 begin
-  perform ${s}.lock_log(payload -> 'locks', (payload ->> 'exclusive')::boolean);
+  if own_locks then
+    perform ${s}.lock_log(payload -> 'locks', (payload ->> 'exclusive')::boolean);
+  end if;
   for place in 0 .. jsonb_array_length(runs) - 1 loop
     run := runs -> place;
     context := payload -> 'contexts' -> (run ->> 'context')::integer;
-    select t.id, t.capture into of_table from ${s}.tracked t where t.table_name = run ->> 'table';
-    if not found then
+    -- One statement for all that has to be known: each would take longer to start than to run.
+    select i.require_actor, t.id, t.capture, case
+      when own_locks then null
+      when i.lock_arguments like '%,%' then pg_advisory_xact_lock_shared(split_part(i.lock_arguments, ', ', 1)::integer, split_part(i.lock_arguments, ', ', 2)::integer)::text
+      else pg_advisory_xact_lock_shared(i.lock_arguments::bigint)::text
+    end
+    into of_table
+    from ${s}.installation i left join ${s}.tracked t on t.table_name = run ->> 'table';
+    if of_table.id is null then
       raise exception 'not tracked: %', run ->> 'table' using errcode = 'CH003';
     end if;
-    if actor_required and context -> 'actor' is null then
+    if of_table.require_actor and context -> 'actor' is null then
       raise exception 'a tracked write on % needs an actor', run ->> 'table' using errcode = 'CH001';
     end if;
     continue when of_table.capture <> 'subscriber';
