@@ -17,10 +17,15 @@ export async function startStandby(primary: RunningPostgres): Promise<RunningPos
   const client = new pg.Client({ connectionString: primary.url });
   await client.connect();
   try {
-    await client.query("select pg_backup_start('standby', true)");
+    const is14 = primary.version?.startsWith("14.") === true;
+    await client.query(
+      `select ${is14 ? "pg_start_backup('standby', true, false)" : "pg_backup_start('standby', true)"}`,
+    );
     for (const name of readdirSync(to)) if (name !== "postmaster.pid") rmSync(join(to, name), { recursive: true });
     cpSync(from, to, { recursive: true, filter: (path) => !/postmaster\.(?:pid|opts)$/.test(path) });
-    const { rows } = await client.query<{ labelfile: string }>("select labelfile from pg_backup_stop(false)");
+    const { rows } = await client.query<{ labelfile: string }>(
+      `select labelfile from ${is14 ? "pg_stop_backup(false, false)" : "pg_backup_stop(false)"}`,
+    );
     writeFileSync(join(to, "backup_label"), rows[0]?.labelfile ?? "");
   } finally {
     await client.end();
