@@ -1,5 +1,6 @@
 import type { DataSource, EntityMetadata, ObjectLiteral } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
+import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql, type Statement } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
@@ -31,7 +32,7 @@ export async function at<T extends ObjectLiteral>(
 ): Promise<T | null | (T | null)[]> {
   const ids: readonly RecordId[] = Array.isArray(id) ? id : [id as RecordId];
   const metadata = metadataOf(dataSource, entity);
-  const found = await withPooledSession(dataSource, async (session) => {
+  const work = withPooledSession(dataSource, async (session) => {
     const cut = await resolvePoint(session, dataSource, point);
     return session.snapshot(async () => {
       const { keys, table, query } = await recordFold(session, dataSource, entity, ids, cut);
@@ -43,6 +44,7 @@ export async function at<T extends ObjectLiteral>(
       });
     });
   });
+  const found = await asOwner(dataSource, work);
   return Array.isArray(id) ? found : (found[0] ?? null);
 }
 

@@ -1,5 +1,6 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
+import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
@@ -28,7 +29,7 @@ export async function changes(
   id: RecordId,
   { from, to }: { from?: PointInTime | undefined; to?: PointInTime | undefined } = {},
 ): Promise<Change[]> {
-  return withPooledSession(dataSource, async (session) => {
+  const work = withPooledSession(dataSource, async (session) => {
     const start = from === undefined ? undefined : await resolvePoint(session, dataSource, from);
     const asked = to === undefined ? undefined : await resolvePoint(session, dataSource, to);
     return session.snapshot(async () => {
@@ -41,6 +42,7 @@ export async function changes(
         .filter((change) => JSON.stringify(change.before) !== JSON.stringify(change.after));
     });
   });
+  return asOwner(dataSource, work);
 }
 
 async function imageAt(

@@ -2,6 +2,7 @@ import type { DataSource, EntityManager } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
+import { asOwner } from "../src/core/rights.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
@@ -62,7 +63,7 @@ export async function shadow(
   const schema = checked(options);
   const steps = new Steps(options.onProgress, options.signal);
   const started = performance.now();
-  return withOwnSession(dataSource, (keeper) =>
+  const work = withOwnSession(dataSource, (keeper) =>
     // The keeper's transaction holds the lock and the snapshot, and does nothing else.
     keeper.transaction(async () => {
       await keeper.run("set local idle_in_transaction_session_timeout = 0");
@@ -89,6 +90,7 @@ export async function shadow(
       });
     }),
   );
+  return asOwner(dataSource, work);
 }
 
 interface Building {
@@ -228,9 +230,6 @@ function namesOf(tables: readonly ShadowTable[]): (schema: string, tableName: st
 function named(error: unknown): unknown {
   const state = stateOf(error) ?? "";
   if (error instanceof EventLogError) return error;
-  if (state === "42501") {
-    return new EventLogError("NOT_OWNER", "This role may not make a schema, or not read the log.", { cause: error });
-  }
   if (!state.startsWith("23")) return error;
   const { table, constraint } = error as { table?: string; constraint?: string };
   return new EventLogError(

@@ -1,4 +1,5 @@
 import type { DataSource } from "typeorm";
+import { asOwner } from "../src/core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { attachmentOf } from "../src/core/attachment.js";
@@ -56,7 +57,7 @@ export async function verify(
 ): Promise<VerifyReport> {
   const { schema } = attachmentOf(dataSource);
   const steps = new Steps(undefined, signal);
-  return withOwnSession(dataSource, async (session) => {
+  const work = withOwnSession(dataSource, async (session) => {
     const tables = await foldTables(session, dataSource);
     let source: FoldSource | undefined;
     try {
@@ -89,6 +90,7 @@ export async function verify(
       throw await error.explained(session, source);
     }
   });
+  return asOwner(dataSource, work);
 }
 
 /**

@@ -3,6 +3,7 @@ import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
 import { sendableContext } from "../core/request-context.js";
+import { asOwner } from "../core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../core/session.js";
 import { join, quoteIdentifier, quoteLiteral, raw, sql, type Statement } from "../core/sql.js";
 import { refuse } from "../log/finding.js";
@@ -30,7 +31,7 @@ const lockTimeoutMs = 100;
  * they were tracked. Row locks are held while positions are drawn, so that it is right beside running writers.
  * Resumable: what was recorded is known and not recorded again. What such a table held before its first baseline ended is not
  * known: points in time before that are POINT_IN_TIME_UNKNOWN for it.
- * Throws OPTIONS_INVALID, NOT_TRACKED, NOT_INSTALLED, INSTALL_STALE, REPLAY_ABORTED.
+ * Throws OPTIONS_INVALID, NOT_TRACKED, NOT_INSTALLED, INSTALL_STALE, NOT_OWNER, REPLAY_ABORTED.
  */
 export async function baseline(dataSource: DataSource, options: BaselineOptions = {}): Promise<{ rows: number }> {
   check(options);
@@ -38,7 +39,7 @@ export async function baseline(dataSource: DataSource, options: BaselineOptions 
   const { schema } = attachmentOf(dataSource);
   const tables =
     entities === undefined ? trackedTables(dataSource) : entities.map((entity) => trackedTableOf(dataSource, entity));
-  return withOwnSession(dataSource, async (session) => {
+  const work = withOwnSession(dataSource, async (session) => {
     refuse(await findingsOf(session, dataSource));
     let rows = 0;
     for (const table of tables) {
@@ -55,6 +56,7 @@ export async function baseline(dataSource: DataSource, options: BaselineOptions 
     }
     return { rows };
   });
+  return asOwner(dataSource, work);
 }
 
 interface Batch {

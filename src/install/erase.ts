@@ -3,6 +3,7 @@ import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
 import { requestContext } from "../core/request-context.js";
+import { asOwner } from "../core/rights.js";
 import { type Session, withOwnSession } from "../core/session.js";
 import { quoteIdentifier, raw, sql } from "../core/sql.js";
 import { idColumns, recordKeys, type RecordId } from "../log/record-id.js";
@@ -38,17 +39,13 @@ export async function erase(
   const asked = columns?.map((name) => columnOf(table, name));
   if (options.requireActor && requestContext()?.actor == null)
     throw new EventLogError("ACTOR_REQUIRED", `An erasure on ${table.entity} needs an actor.`);
-  return withOwnSession(dataSource, async (session) => {
+  const work = withOwnSession(dataSource, async (session) => {
     refuse(await findingsOf(session, dataSource));
-    try {
-      const [key = ""] = await recordKeys(session, schema, table, [id]);
-      const record = { schema: raw(schema), table, key, id: JSON.stringify(idColumns(table, id)) };
-      return await session.transaction(() => eraseRecord(session, record, asked));
-    } catch (error) {
-      if (stateOf(error) !== "42501") throw error;
-      throw new EventLogError("NOT_OWNER", "This role may not change what the log holds.", { cause: error });
-    }
+    const [key = ""] = await recordKeys(session, schema, table, [id]);
+    const record = { schema: raw(schema), table, key, id: JSON.stringify(idColumns(table, id)) };
+    return session.transaction(() => eraseRecord(session, record, asked));
   });
+  return asOwner(dataSource, work);
 }
 
 async function eraseRecord(

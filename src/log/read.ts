@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { asReader } from "../core/rights.js";
 import { type Session, withPooledSession } from "../core/session.js";
 import { join, raw, sql, type Statement } from "../core/sql.js";
 import { type Action, actions } from "../core/tracked.js";
@@ -42,13 +43,14 @@ export async function* events(dataSource: DataSource, filter: EventFilter = {}):
   check(filter);
   const { schema } = attachmentOf(dataSource);
   const { order = "asc", limit = Number.POSITIVE_INFINITY } = filter;
-  const conditions = await withPooledSession(dataSource, (session) => conditionsOf(session, dataSource, filter));
+  const read = <T>(work: (session: Session) => Promise<T>) => asReader(dataSource, withPooledSession(dataSource, work));
+  const conditions = await read((session) => conditionsOf(session, dataSource, filter));
   let last: bigint | undefined;
   for (let given = 0; given < limit;) {
     const further = last === undefined ? [] : [order === "asc" ? sql`e.position > ${last}` : sql`e.position < ${last}`];
     const all = join([sql`true`, ...conditions, ...further], " and ");
     const size = Math.min(page, limit - given);
-    const rows = await withPooledSession(dataSource, (session) =>
+    const rows = await read((session) =>
       session.rows(
         sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${all} order by e.position ${raw(order)} limit ${size}`,
       ),
@@ -70,13 +72,14 @@ export async function history<Row = Record<string, unknown>>(
   id: RecordId,
 ): Promise<RecordedEvent<Row>[]> {
   const { schema } = attachmentOf(dataSource);
-  return withPooledSession(dataSource, async (session) => {
+  const work = withPooledSession(dataSource, async (session) => {
     const condition = await ofRecord(session, dataSource, entity, id);
     const rows = await session.rows(
       sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${condition} order by e.position`,
     );
     return rows.map((row) => eventOf<Row>(row));
   });
+  return asReader(dataSource, work);
 }
 
 async function ofRecord(

@@ -50,6 +50,7 @@ const denied = Object.fromEntries(Object.keys(tries).map((name) => [name, "permi
 const expected: Readonly<Record<keyof Roles, Readonly<Record<Try, Outcome>>>> = {
   application: denied,
   reader: { ...denied, "read events": "done" },
+  stranger: denied,
   owner: {
     ...denied,
     insert: "done",
