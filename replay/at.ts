@@ -1,5 +1,6 @@
 import type { DataSource, EntityMetadata, ObjectLiteral } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
+import { refuseUnknownOptions } from "../src/core/options.js";
 import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql, type Statement } from "../src/core/sql.js";
@@ -28,8 +29,10 @@ export async function at<T extends ObjectLiteral>(
   entity: EntityReference<T>,
   id: RecordId | readonly RecordId[],
   point: PointInTime,
-  { sensitive = false }: AtOptions = {},
+  options: AtOptions = {},
 ): Promise<T | null | (T | null)[]> {
+  refuseUnknownOptions("at", options, ["sensitive"]);
+  const { sensitive = false } = options;
   const ids: readonly RecordId[] = Array.isArray(id) ? id : [id as RecordId];
   const metadata = metadataOf(dataSource, entity);
   const work = withPooledSession(dataSource, async (session) => {

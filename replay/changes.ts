@@ -1,5 +1,6 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
+import { refuseUnknownOptions } from "../src/core/options.js";
 import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
@@ -27,8 +28,10 @@ export async function changes(
   dataSource: DataSource,
   entity: EntityReference,
   id: RecordId,
-  { from, to }: { from?: PointInTime | undefined; to?: PointInTime | undefined } = {},
+  between: { from?: PointInTime | undefined; to?: PointInTime | undefined } = {},
 ): Promise<Change[]> {
+  refuseUnknownOptions("changes", between, ["from", "to"]);
+  const { from, to } = between;
   const work = withPooledSession(dataSource, async (session) => {
     const start = from === undefined ? undefined : await resolvePoint(session, dataSource, from);
     const asked = to === undefined ? undefined : await resolvePoint(session, dataSource, to);

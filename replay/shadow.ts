@@ -2,6 +2,7 @@ import type { DataSource, EntityManager } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
+import { refuseUnknownOptions } from "../src/core/options.js";
 import { asOwner } from "../src/core/rights.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, sql } from "../src/core/sql.js";
@@ -239,16 +240,9 @@ function named(error: unknown): unknown {
   );
 }
 
-const optionKeys = ["schema", "onProgress", "signal"];
-
 function checked(options: ShadowOptions): string {
   const { schema = "chronicle_shadow" } = options;
-  const wrong = Object.keys(options).find((key) => !optionKeys.includes(key));
-  if (wrong !== undefined) {
-    throw new EventLogError("OPTIONS_INVALID", `shadow: unknown option ${wrong}.`, {
-      hint: `It takes ${optionKeys.join(", ")}.`,
-    });
-  }
+  refuseUnknownOptions("shadow", options, ["schema", "onProgress", "signal"]);
   if (
     typeof schema !== "string" ||
     !/^[^\0.]+$/.test(schema) ||

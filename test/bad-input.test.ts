@@ -170,6 +170,8 @@ describe("bad input to a running application", () => {
       { entityName: "x" },
       { recordId: 1 },
       { action: "insert" },
+      { actor: "ada" },
+      { actor: null },
       { after: 1 },
       { order: "up" },
       { limit: -1 },
@@ -177,6 +179,19 @@ describe("bad input to a running application", () => {
       expectTyped(await rejectionOf(app.events(filter as object)), "OPTIONS_INVALID", "events");
     for (const options of [{ unknown: "keep" }, { unknownRows: "all" }, { lockTimeoutMs: -1 }])
       expectTyped(await rejectionOf(app.log.replay(undefined, options as object)), "OPTIONS_INVALID", "replay");
+    const { log } = app;
+    const mistyped: Readonly<Record<string, (options: object) => Promise<unknown>>> = {
+      at: (options) => log.at(Account, 1, new Date(), options),
+      changes: (options) => log.changes(Account, 1, options),
+      verify: (options) => log.verify(options),
+      shadow: (options) => log.shadow(undefined, options),
+      baseline: (options) => log.baseline(options),
+      erase: (options) => log.erase(Account, 1, options),
+      install: (options) => log.install(options),
+      tail: async (options) => log.tail(options)[Symbol.asyncIterator]().next(),
+    };
+    for (const [call, work] of Object.entries(mistyped))
+      expectTyped(await rejectionOf(work({ sinse: 1n })), "OPTIONS_INVALID", call, "sinse");
     for (const name of ["", "  ", 7])
       expectTyped(await rejectionOf(app.log.bookmark(name as string)), "OPTIONS_INVALID", "bookmark");
     await app.log.bookmark("twice");

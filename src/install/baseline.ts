@@ -2,6 +2,7 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { sendableContext } from "../core/request-context.js";
 import { asOwner } from "../core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../core/session.js";
@@ -146,15 +147,8 @@ async function isAfter(
   return sql`(${raw(keyColumns.map((name) => `t.${quoteIdentifier(name)}`).join(", "))}) > (${join(typed, ", ")})`;
 }
 
-const optionKeys = ["entities", "onProgress", "signal"];
-
 function check(options: BaselineOptions): void {
-  for (const key of Object.keys(options)) {
-    if (!optionKeys.includes(key))
-      throw new EventLogError("OPTIONS_INVALID", `baseline: unknown option ${key}.`, {
-        hint: `It takes ${optionKeys.join(", ")}.`,
-      });
-  }
+  refuseUnknownOptions("baseline", options, ["entities", "onProgress", "signal"]);
   if (options.entities !== undefined && !Array.isArray(options.entities))
     throw new EventLogError("OPTIONS_INVALID", "baseline: expected entities to be a list of entities.", {
       hint: "Call it like `baseline({ entities: [Account] })`.",

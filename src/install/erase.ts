@@ -2,6 +2,7 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { requestContext } from "../core/request-context.js";
 import { asOwner } from "../core/rights.js";
 import { type Session, withOwnSession } from "../core/session.js";
@@ -32,8 +33,10 @@ export async function erase(
   dataSource: DataSource,
   entity: EntityReference,
   id: RecordId,
-  { columns }: EraseOptions = {},
+  given: EraseOptions = {},
 ): Promise<EraseReport> {
+  refuseUnknownOptions("erase", given, ["columns"]);
+  const { columns } = given;
   const { schema, options } = attachmentOf(dataSource);
   const table = trackedTableOf(dataSource, entity);
   const asked = columns?.map((name) => columnOf(table, name));

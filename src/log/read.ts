@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import type { Actor } from "../core/request-context.js";
 import { asReader } from "../core/rights.js";
 import { type Session, withPooledSession } from "../core/session.js";
 import { join, raw, sql, type Statement } from "../core/sql.js";
@@ -17,7 +18,7 @@ export interface EventFilter {
   readonly recordId?: RecordId | undefined;
   readonly action?: Action | undefined;
   readonly actionName?: string | undefined;
-  readonly actor?: { readonly type: string; readonly id?: string | undefined } | undefined;
+  readonly actor?: { readonly type: string; readonly id?: Actor["id"] | undefined } | undefined;
   readonly tenant?: string | undefined;
   readonly correlationId?: string | undefined;
   /** Only events after this position. */
@@ -156,9 +157,11 @@ function check(filter: EventFilter): void {
     });
   };
   for (const key of Object.keys(filter)) if (!filterKeys.includes(key)) fail("the filter", "made of known keys", key);
-  const { recordId, entity, action, after, order, limit } = filter;
+  const { recordId, entity, action, actor, after, order, limit } = filter;
   if (recordId !== undefined && entity === undefined) fail("recordId", "given with entity", "no entity");
   if (action !== undefined && !actions.includes(action)) fail("action", actions.join(", "), action);
+  if (actor !== undefined && typeof (actor as Actor | null)?.type !== "string")
+    fail("actor", "an object { type, id? }", actor);
   if (after !== undefined && typeof after !== "bigint") fail("after", "a bigint position", after);
   if (order !== undefined && order !== "asc" && order !== "desc") fail("order", '"asc" or "desc"', order);
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0))

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { readingError } from "../core/rights.js";
 import { connect, numberOf, Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
@@ -249,7 +250,7 @@ function checked(options: TailOptions): TailOptions {
   const { after } = options;
   const fail = (what: string) =>
     new EventLogError("OPTIONS_INVALID", `tail: ${what}.`, { hint: "It takes after and signal." });
-  for (const key of Object.keys(options)) if (key !== "after" && key !== "signal") throw fail(`unknown option ${key}`);
+  refuseUnknownOptions("tail", options, ["after", "signal"]);
   const isBookmark = typeof after === "object" && after !== null && typeof after.bookmark === "string";
   if (after !== undefined && !isBookmark && !(typeof after === "bigint" && after >= 0n))
     throw fail(`expected after to be a position as a bigint, or { bookmark }, got: ${typeof after}`);

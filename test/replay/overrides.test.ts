@@ -74,13 +74,13 @@ interface WalletRow {
 }
 
 const openAccount = override<WalletRow>("Wallet", "create", { versions: [1] }, async ({ data }, state) => {
-  const name = String(data.owner);
-  const owner = await state.find(Owner, name);
+  const name = data.owner;
+  const owner = await state.find<{ accounts: number; last: object }>(Owner, name);
   if (owner === null) await state.create(Owner, { name, accounts: 1, last: { wallet: data.id } });
   else
     await state.update(Owner, name, {
-      accounts: Number(owner.accounts) + 1,
-      last: { ...(owner.last as object), wallet: data.id },
+      accounts: owner.accounts + 1,
+      last: { ...owner.last, wallet: data.id },
     });
   await state.create(Account, { id: data.id, ownerName: name, cents: data.cents, closed: false });
 });
@@ -102,7 +102,7 @@ const overrides: Override[] = [
   }),
   // Notes that begin with a hash are no notes any more: what followed for them is skipped.
   override<{ id: number; text: string }>("Note", "create", { versions: [1] }, async ({ data }, state) => {
-    if (!data.text?.startsWith("#")) await state.create(Note, data);
+    if (!data.text.startsWith("#")) await state.create(Note, data);
   }),
   override("Note", "update", { versions: [1], actionName: "note.merge" }, async ({ recordId }, state) => {
     await state.destroy(Note, recordId);
