@@ -1,6 +1,5 @@
 import type { DataSource, EntityManager } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
-import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import { refuseUnknownOptions } from "../src/core/options.js";
 import { asOwner } from "../src/core/rights.js";
@@ -9,6 +8,7 @@ import { quoteIdentifier, quoteLiteral, sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { committedNow, effectivePosition, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import { invalidRows } from "./apply.js";
 import { skippedIn, type FoldSource, ImpossibleCourse } from "./fold.js";
 import { foldTables } from "./fold-table.js";
 import type { ReplayReport } from "./replay-report.js";
@@ -86,7 +86,7 @@ export async function shadow(
         } catch (error) {
           // On another connection: a statement of this one may be cancelled still.
           await withOwnSession(dataSource, (other) => dropSchema(other, schema)).catch(() => undefined); // the next one replaces it
-          throw named(error);
+          throw invalidRows(error);
         }
       });
     }),
@@ -226,18 +226,6 @@ function namesOf(tables: readonly ShadowTable[]): (schema: string, tableName: st
   const names = new Map(tables.map(({ sqlName, shadowName }) => [sqlName, shadowName]));
   return (schema, tableName) =>
     names.get(`${quoteIdentifier(schema)}.${quoteIdentifier(tableName)}`) ?? `${schema}__${tableName}__is_not_replayed`;
-}
-
-function named(error: unknown): unknown {
-  const state = stateOf(error) ?? "";
-  if (error instanceof EventLogError) return error;
-  if (!state.startsWith("23")) return error;
-  const { table, constraint } = error as { table?: string; constraint?: string };
-  return new EventLogError(
-    "REPLAY_INVALID_ROWS",
-    `The rebuilt rows break the constraint ${constraint ?? ""} of ${table ?? "a table"} (SQLSTATE ${state}).`,
-    { details: { table, constraint, state } },
-  );
 }
 
 function checked(options: ShadowOptions): string {

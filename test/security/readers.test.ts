@@ -3,7 +3,7 @@ import { PassThrough } from "node:stream";
 import { type EventLog, eventLog, EventLogError } from "../../src/index.js";
 import { TrackedApplication } from "../tracked-application.js";
 import { Account } from "./entities.js";
-import { Guarded, type Roles } from "./roles.js";
+import { guardedLog, type Roles } from "./roles.js";
 
 async function drained(events: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of events) break;
@@ -44,13 +44,7 @@ function outcomes(code: string, ...groups: readonly (readonly string[])[]): Reco
 }
 
 describe("what a role is told that may not read the log", () => {
-  let guarded: Guarded;
-  before(async () => {
-    guarded = await Guarded.start();
-    const client = await guarded.connect("application");
-    await client.query("insert into account (name, tax_number) values ('Ada', '12')");
-  });
-  after(() => guarded?.stop());
+  const guarded = guardedLog();
 
   const expected: Readonly<Record<Exclude<keyof Roles, "owner">, Record<string, string>>> = {
     application: {
@@ -72,7 +66,7 @@ describe("what a role is told that may not read the log", () => {
   for (const [role, codes] of Object.entries(expected) as [keyof typeof expected, Record<string, string>][]) {
     it(`tells the ${role} of each call whether it may, and if not, what would help`, async function () {
       this.timeout(60_000);
-      const log = eventLog(await guarded.open(role));
+      const log = eventLog(await guarded().open(role));
       const found: Record<string, string> = {};
       for (const [door, call] of Object.entries(doors)) found[door] = await outcomeOf(call(log));
       expect(found).to.deep.equal(codes);
@@ -80,7 +74,7 @@ describe("what a role is told that may not read the log", () => {
   }
 
   it("names the grant that lets a role read", async () => {
-    const log = eventLog(await guarded.open("application"));
+    const log = eventLog(await guarded().open("application"));
     const error = await log.history(Account, 1).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(EventLogError);
     expect((error as EventLogError).hint).to.include("grantReadTo");

@@ -75,6 +75,18 @@ export class Guarded {
   }
 }
 
+/** A guarded log for the suite that calls it, with one account that the application's role has written. */
+export function guardedLog(): () => Guarded {
+  let guarded: Guarded;
+  before(async () => {
+    guarded = await Guarded.start();
+    const client = await guarded.connect("application");
+    await client.query("insert into account (name, tax_number) values ('Ada', '12')");
+  });
+  after(() => guarded?.stop());
+  return () => guarded;
+}
+
 function as(url: string, role: string): string {
   return Object.assign(new URL(url), { username: role }).href;
 }
