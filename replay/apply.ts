@@ -104,9 +104,15 @@ function partsOf({ table, wanted, mayDelete, moves }: Prepared): Parts {
 /** What a broken constraint means, by its SQLSTATE; every other error as it is. */
 export function constraintError(error: unknown): unknown {
   const { table, constraint } = error as { table?: string; constraint?: string };
+  const isReference = ["23503", "23001"].includes(stateOf(error) ?? "");
+  return isReference ? brokenReference(table, constraint) : invalidRows(error);
+}
+
+/** A constraint that rebuilt rows break, by its name; every other error as it is. */
+export function invalidRows(error: unknown): unknown {
+  const { table, constraint } = error as { table?: string; constraint?: string };
   const state = stateOf(error) ?? "";
-  if (error instanceof EventLogError || !state.startsWith("23")) return error;
-  if (state === "23503" || state === "23001") return brokenReference(table, constraint);
+  if (!state.startsWith("23")) return error;
   const message = `The rebuilt rows break the constraint ${constraint ?? ""} of ${table ?? "a table"} (SQLSTATE ${state}).`;
   return new EventLogError("REPLAY_INVALID_ROWS", message, { details: { table, constraint, state } });
 }

@@ -1,5 +1,7 @@
 import type { DataSource, EntityMetadata, ObjectLiteral } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
+import { refuseUnknownOptions } from "../src/core/options.js";
+import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql, type Statement } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
@@ -27,11 +29,13 @@ export async function at<T extends ObjectLiteral>(
   entity: EntityReference<T>,
   id: RecordId | readonly RecordId[],
   point: PointInTime,
-  { sensitive = false }: AtOptions = {},
+  options: AtOptions = {},
 ): Promise<T | null | (T | null)[]> {
+  refuseUnknownOptions("at", options, ["sensitive"]);
+  const { sensitive = false } = options;
   const ids: readonly RecordId[] = Array.isArray(id) ? id : [id as RecordId];
   const metadata = metadataOf(dataSource, entity);
-  const found = await withPooledSession(dataSource, async (session) => {
+  const work = withPooledSession(dataSource, async (session) => {
     const cut = await resolvePoint(session, dataSource, point);
     return session.snapshot(async () => {
       const { keys, table, query } = await recordFold(session, dataSource, entity, ids, cut);
@@ -43,6 +47,7 @@ export async function at<T extends ObjectLiteral>(
       });
     });
   });
+  const found = await asOwner(dataSource, work);
   return Array.isArray(id) ? found : (found[0] ?? null);
 }
 

@@ -1,5 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
+import { refuseUnknownOptions } from "../src/core/options.js";
+import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
@@ -26,9 +28,11 @@ export async function changes(
   dataSource: DataSource,
   entity: EntityReference,
   id: RecordId,
-  { from, to }: { from?: PointInTime | undefined; to?: PointInTime | undefined } = {},
+  between: { from?: PointInTime | undefined; to?: PointInTime | undefined } = {},
 ): Promise<Change[]> {
-  return withPooledSession(dataSource, async (session) => {
+  refuseUnknownOptions("changes", between, ["from", "to"]);
+  const { from, to } = between;
+  const work = withPooledSession(dataSource, async (session) => {
     const start = from === undefined ? undefined : await resolvePoint(session, dataSource, from);
     const asked = to === undefined ? undefined : await resolvePoint(session, dataSource, to);
     return session.snapshot(async () => {
@@ -41,6 +45,7 @@ export async function changes(
         .filter((change) => JSON.stringify(change.before) !== JSON.stringify(change.after));
     });
   });
+  return asOwner(dataSource, work);
 }
 
 async function imageAt(

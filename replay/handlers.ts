@@ -17,7 +17,7 @@ export interface ReplayState {
   update(entity: EntityReference, id: RecordId, changes: Row): Promise<void>;
   destroy(entity: EntityReference, id: RecordId): Promise<void>;
   /** The record as it was when the event happened, or null. */
-  find(entity: EntityReference, id: RecordId): Promise<Row | null>;
+  find<Columns = Row>(entity: EntityReference, id: RecordId): Promise<Columns | null>;
 }
 
 /** Takes an event over: whatever it writes through `state` happens in the event's place. Must be deterministic. */
@@ -75,9 +75,21 @@ export function upcast(
 /** An override: events of these versions (and, if given, this action name) go to the handler and nowhere else. It wins over upcasters. */
 export function override<Columns = Row>(
   entity: EntityReference,
+  action: "create",
+  which: { versions: readonly number[]; actionName?: string | undefined },
+  handler: (event: RecordedEvent<Columns> & { readonly data: Columns }, state: ReplayState) => Promise<void> | void,
+): Override;
+export function override<Columns = Row>(
+  entity: EntityReference,
+  action: Action,
+  which: { versions: readonly number[]; actionName?: string | undefined },
+  handler: OverrideHandler<Columns>,
+): Override;
+export function override(
+  entity: EntityReference,
   action: Action,
   { versions, actionName }: { versions: readonly number[]; actionName?: string | undefined },
-  handler: OverrideHandler<Columns>,
+  handler: OverrideHandler,
 ): Override {
   if (!actions.includes(action)) throw invalid("override", "an action (create, update, destroy)", action);
   if (
@@ -88,7 +100,7 @@ export function override<Columns = Row>(
     throw invalid("override", "versions as a list of positive integers", versions);
   }
   if (typeof handler !== "function") throw invalid("override", "a function last", typeof handler);
-  return Object.freeze({ kind: "override", entity, action, versions, actionName, handler: handler as OverrideHandler });
+  return Object.freeze({ kind: "override", entity, action, versions, actionName, handler });
 }
 
 /** What withEventLog was given as `replay`, checked. Throws OPTIONS_INVALID. */

@@ -1,7 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
-import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
+import { asOwner } from "../src/core/rights.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
@@ -52,19 +52,8 @@ export async function replay(
         return live.run(gate);
       }),
     );
-  try {
-    return await (options.dryRun ? run() : withReplayLock(dataSource, run));
-  } catch (error) {
-    throw notPermitted(error);
-  }
-}
-
-/** Rights that are missing, and row-level security that would hide rows, come down to one thing. */
-function notPermitted(error: unknown): unknown {
-  if (stateOf(error) !== "42501" || !(error instanceof Error)) return error;
-  return new EventLogError("NOT_OWNER", `This role may not do what a replay needs: ${error.message}.`, {
-    cause: error,
-  });
+  // Rights that are missing, and row-level security that would hide rows, come down to one thing.
+  return asOwner(dataSource, options.dryRun ? run() : withReplayLock(dataSource, run));
 }
 
 interface Setting {

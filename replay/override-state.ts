@@ -61,7 +61,8 @@ export class OverrideState {
       create: (entity, row) => write("create", entity, row, row),
       update: (entity, id, changes) => write("update", entity, id, changes),
       destroy: (entity, id) => write("destroy", entity, id, {}),
-      find: async (entity, id) => this.#find(this.#table(position, entity), position, id),
+      find: async <Columns>(entity: EntityReference, id: RecordId) =>
+        (await this.#find(this.#table(position, entity), position, id)) as Columns | null,
     };
   }
 

@@ -1,8 +1,8 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
-import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import { sendableContext } from "../src/core/request-context.js";
+import { asOwner } from "../src/core/rights.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
@@ -35,7 +35,7 @@ export async function revert<Row = Record<string, unknown>>(
       hint: "Track it without `auditOnly`.",
     });
   }
-  return withOwnSession(dataSource, async (session) => {
+  const work = withOwnSession(dataSource, async (session) => {
     const cut = await resolvePoint(session, dataSource, point);
     try {
       return await session.transaction(async () => {
@@ -59,10 +59,10 @@ export async function revert<Row = Record<string, unknown>>(
         return row === undefined ? null : eventOf<Row>(row);
       });
     } catch (error) {
-      if (stateOf(error) !== "42501") throw constraintError(error);
-      throw new EventLogError("NOT_OWNER", "This role may not write the table or read the log.", { cause: error });
+      throw constraintError(error);
     }
   });
+  return asOwner(dataSource, work);
 }
 
 /** The record's images in the log's form, as JSON; null where it does not exist. */

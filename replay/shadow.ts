@@ -1,12 +1,14 @@
 import type { DataSource, EntityManager } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
-import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
+import { refuseUnknownOptions } from "../src/core/options.js";
+import { asOwner } from "../src/core/rights.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { committedNow, effectivePosition, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import { invalidRows } from "./apply.js";
 import { skippedIn, type FoldSource, ImpossibleCourse } from "./fold.js";
 import { foldTables } from "./fold-table.js";
 import type { ReplayReport } from "./replay-report.js";
@@ -62,7 +64,7 @@ export async function shadow(
   const schema = checked(options);
   const steps = new Steps(options.onProgress, options.signal);
   const started = performance.now();
-  return withOwnSession(dataSource, (keeper) =>
+  const work = withOwnSession(dataSource, (keeper) =>
     // The keeper's transaction holds the lock and the snapshot, and does nothing else.
     keeper.transaction(async () => {
       await keeper.run("set local idle_in_transaction_session_timeout = 0");
@@ -84,11 +86,12 @@ export async function shadow(
         } catch (error) {
           // On another connection: a statement of this one may be cancelled still.
           await withOwnSession(dataSource, (other) => dropSchema(other, schema)).catch(() => undefined); // the next one replaces it
-          throw named(error);
+          throw invalidRows(error);
         }
       });
     }),
   );
+  return asOwner(dataSource, work);
 }
 
 interface Building {
@@ -225,31 +228,9 @@ function namesOf(tables: readonly ShadowTable[]): (schema: string, tableName: st
     names.get(`${quoteIdentifier(schema)}.${quoteIdentifier(tableName)}`) ?? `${schema}__${tableName}__is_not_replayed`;
 }
 
-function named(error: unknown): unknown {
-  const state = stateOf(error) ?? "";
-  if (error instanceof EventLogError) return error;
-  if (state === "42501") {
-    return new EventLogError("NOT_OWNER", "This role may not make a schema, or not read the log.", { cause: error });
-  }
-  if (!state.startsWith("23")) return error;
-  const { table, constraint } = error as { table?: string; constraint?: string };
-  return new EventLogError(
-    "REPLAY_INVALID_ROWS",
-    `The rebuilt rows break the constraint ${constraint ?? ""} of ${table ?? "a table"} (SQLSTATE ${state}).`,
-    { details: { table, constraint, state } },
-  );
-}
-
-const optionKeys = ["schema", "onProgress", "signal"];
-
 function checked(options: ShadowOptions): string {
   const { schema = "chronicle_shadow" } = options;
-  const wrong = Object.keys(options).find((key) => !optionKeys.includes(key));
-  if (wrong !== undefined) {
-    throw new EventLogError("OPTIONS_INVALID", `shadow: unknown option ${wrong}.`, {
-      hint: `It takes ${optionKeys.join(", ")}.`,
-    });
-  }
+  refuseUnknownOptions("shadow", options, ["schema", "onProgress", "signal"]);
   if (
     typeof schema !== "string" ||
     !/^[^\0.]+$/.test(schema) ||

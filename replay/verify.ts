@@ -1,4 +1,6 @@
 import type { DataSource } from "typeorm";
+import { refuseUnknownOptions } from "../src/core/options.js";
+import { asOwner } from "../src/core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { attachmentOf } from "../src/core/attachment.js";
@@ -50,13 +52,12 @@ const page = 1_000;
  * Compares the live tables with what the log says, in one snapshot, while writers run; changes nothing. Excluded and
  * generated columns are left out. Finds what no capture could see: writes with triggers disabled, restored dumps, other tools.
  */
-export async function verify(
-  dataSource: DataSource,
-  { onDifference, signal }: VerifyOptions = {},
-): Promise<VerifyReport> {
+export async function verify(dataSource: DataSource, options: VerifyOptions = {}): Promise<VerifyReport> {
+  refuseUnknownOptions("verify", options, ["onDifference", "signal"]);
+  const { onDifference, signal } = options;
   const { schema } = attachmentOf(dataSource);
   const steps = new Steps(undefined, signal);
-  return withOwnSession(dataSource, async (session) => {
+  const work = withOwnSession(dataSource, async (session) => {
     const tables = await foldTables(session, dataSource);
     let source: FoldSource | undefined;
     try {
@@ -89,6 +90,7 @@ export async function verify(
       throw await error.explained(session, source);
     }
   });
+  return asOwner(dataSource, work);
 }
 
 /**

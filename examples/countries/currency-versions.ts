@@ -6,7 +6,7 @@ export const currencyVersions = {
   /** Takes the event over: it could make rows of several entities, or read what there was. Here it makes one row. */
   overrides: [
     override<CurrencyV1Row>(Currency, "create", { versions: [1] }, async (event, state) => {
-      const { code, label } = event.data as CurrencyV1Row;
+      const { code, label } = event.data;
       await state.create(Currency, { code, ...splitLabel(label) });
     }),
   ],

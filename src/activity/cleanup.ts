@@ -1,9 +1,9 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { asOwner } from "../core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
-import { installedOnly } from "./installed.js";
 
 export interface CleanupOptions {
   readonly olderThanDays: number;
@@ -40,7 +40,8 @@ export async function cleanup(
   }
   const { schema } = attachmentOf(dataSource);
   const before = new Date(Date.now() - olderThanDays * dayMs);
-  const entries = await installedOnly(
+  const entries = await asOwner(
+    dataSource,
     withOwnSession(dataSource, async (session) => {
       const row = await session.row(
         sql`select count(*) as total from ${raw(schema)}.activity where occurred_at < ${before}`,

@@ -1,9 +1,9 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { asReader } from "../core/rights.js";
 import { numberOf, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
-import { installedOnly } from "./installed.js";
 import { recorderOf } from "./lifecycle.js";
 import { type ActivityFilter, conditionsOf } from "./search.js";
 
@@ -47,7 +47,8 @@ export async function failures(
   await recorderOf(dataSource).flushDatabase();
   const { schema } = attachmentOf(dataSource);
   const since = new Date(Date.now() - windowSeconds * 1000);
-  const row = await installedOnly(
+  const row = await asReader(
+    dataSource,
     withPooledSession(dataSource, (session) =>
       session.row(
         sql`select count(*) as failures from ${raw(schema)}.activity a where ${conditions} and ${ofRequest} and a.occurred_at > ${since}`,

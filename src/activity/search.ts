@@ -3,12 +3,12 @@ import { outcomes, severities, type Outcome, type Severity } from "../../entitie
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
 import type { Actor } from "../core/request-context.js";
+import { asReader } from "../core/rights.js";
 import { withPooledSession } from "../core/session.js";
 import { join, raw, sql, type Statement } from "../core/sql.js";
 import { endpointOf, keptAddress } from "./address.js";
 import { actionCondition } from "./alerts.js";
 import type { ActivityEntry } from "./entry.js";
-import { installedOnly } from "./installed.js";
 import { recorderOf } from "./lifecycle.js";
 import { entryColumns, entryOf } from "./table.js";
 
@@ -57,7 +57,8 @@ export async function* search(dataSource: DataSource, options: SearchOptions = {
   let after: Statement = sql`true`;
   for (let given = 0; given < limit;) {
     const size = Math.min(page, limit - given);
-    const rows = await installedOnly(
+    const rows = await asReader(
+      dataSource,
       withPooledSession(dataSource, (session) =>
         session.rows(sql`select ${entryColumns} from ${raw(schema)}.activity a where ${conditions} and ${after}
           order by occurred_at desc, id desc limit ${size}`),

@@ -1,9 +1,9 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { asReader } from "../core/rights.js";
 import { numberOf, type TextRow, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
-import { installedOnly } from "./installed.js";
 import { recorderOf } from "./lifecycle.js";
 
 export interface Count {
@@ -41,7 +41,8 @@ export async function summary(
   const { schema } = attachmentOf(dataSource);
   const to = new Date();
   const from = new Date(to.getTime() - hours * 3_600_000);
-  const rows = await installedOnly(
+  const rows = await asReader(
+    dataSource,
     withPooledSession(dataSource, (session) =>
       session.rows(sql`
         with entry as materialized (
@@ -108,7 +109,8 @@ export interface ActivityStats {
 export async function stats(dataSource: DataSource): Promise<ActivityStats> {
   const { schema } = attachmentOf(dataSource);
   const recorder = recorderOf(dataSource);
-  const row = await installedOnly(
+  const row = await asReader(
+    dataSource,
     withPooledSession(dataSource, (session) =>
       session.row(sql`
         select count(*) as rows, pg_total_relation_size(${`${schema}.activity`}::regclass) as bytes,

@@ -113,6 +113,15 @@ export function refuseNoObject(given: unknown): void {
     );
 }
 
+/** Throws OPTIONS_INVALID where a call is given what it does not take: a mistyped option would be no option at all. */
+export function refuseUnknownOptions(call: string, options: object, known: readonly string[]): void {
+  const unknown = Object.keys(options).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw new EventLogError("OPTIONS_INVALID", `${call}: unknown option ${unknown}.`, {
+    hint: `It takes ${known.join(", ")}.`,
+  });
+}
+
 /**
  * Checks what a caller gave, once: unknown keys, wrong types and values out of range are told in one readable list.
  * Throws OPTIONS_INVALID.

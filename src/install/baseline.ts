@@ -2,7 +2,9 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { sendableContext } from "../core/request-context.js";
+import { asOwner } from "../core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../core/session.js";
 import { join, quoteIdentifier, quoteLiteral, raw, sql, type Statement } from "../core/sql.js";
 import { refuse } from "../log/finding.js";
@@ -30,7 +32,7 @@ const lockTimeoutMs = 100;
  * they were tracked. Row locks are held while positions are drawn, so that it is right beside running writers.
  * Resumable: what was recorded is known and not recorded again. What such a table held before its first baseline ended is not
  * known: points in time before that are POINT_IN_TIME_UNKNOWN for it.
- * Throws OPTIONS_INVALID, NOT_TRACKED, NOT_INSTALLED, INSTALL_STALE, REPLAY_ABORTED.
+ * Throws OPTIONS_INVALID, NOT_TRACKED, NOT_INSTALLED, INSTALL_STALE, NOT_OWNER, REPLAY_ABORTED.
  */
 export async function baseline(dataSource: DataSource, options: BaselineOptions = {}): Promise<{ rows: number }> {
   check(options);
@@ -38,7 +40,7 @@ export async function baseline(dataSource: DataSource, options: BaselineOptions 
   const { schema } = attachmentOf(dataSource);
   const tables =
     entities === undefined ? trackedTables(dataSource) : entities.map((entity) => trackedTableOf(dataSource, entity));
-  return withOwnSession(dataSource, async (session) => {
+  const work = withOwnSession(dataSource, async (session) => {
     refuse(await findingsOf(session, dataSource));
     let rows = 0;
     for (const table of tables) {
@@ -55,6 +57,7 @@ export async function baseline(dataSource: DataSource, options: BaselineOptions 
     }
     return { rows };
   });
+  return asOwner(dataSource, work);
 }
 
 interface Batch {
@@ -144,15 +147,8 @@ async function isAfter(
   return sql`(${raw(keyColumns.map((name) => `t.${quoteIdentifier(name)}`).join(", "))}) > (${join(typed, ", ")})`;
 }
 
-const optionKeys = ["entities", "onProgress", "signal"];
-
 function check(options: BaselineOptions): void {
-  for (const key of Object.keys(options)) {
-    if (!optionKeys.includes(key))
-      throw new EventLogError("OPTIONS_INVALID", `baseline: unknown option ${key}.`, {
-        hint: `It takes ${optionKeys.join(", ")}.`,
-      });
-  }
+  refuseUnknownOptions("baseline", options, ["entities", "onProgress", "signal"]);
   if (options.entities !== undefined && !Array.isArray(options.entities))
     throw new EventLogError("OPTIONS_INVALID", "baseline: expected entities to be a list of entities.", {
       hint: "Call it like `baseline({ entities: [Account] })`.",

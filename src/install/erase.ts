@@ -2,7 +2,9 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { requestContext } from "../core/request-context.js";
+import { asOwner } from "../core/rights.js";
 import { type Session, withOwnSession } from "../core/session.js";
 import { quoteIdentifier, raw, sql } from "../core/sql.js";
 import { idColumns, recordKeys, type RecordId } from "../log/record-id.js";
@@ -31,24 +33,22 @@ export async function erase(
   dataSource: DataSource,
   entity: EntityReference,
   id: RecordId,
-  { columns }: EraseOptions = {},
+  given: EraseOptions = {},
 ): Promise<EraseReport> {
+  refuseUnknownOptions("erase", given, ["columns"]);
+  const { columns } = given;
   const { schema, options } = attachmentOf(dataSource);
   const table = trackedTableOf(dataSource, entity);
   const asked = columns?.map((name) => columnOf(table, name));
   if (options.requireActor && requestContext()?.actor == null)
     throw new EventLogError("ACTOR_REQUIRED", `An erasure on ${table.entity} needs an actor.`);
-  return withOwnSession(dataSource, async (session) => {
+  const work = withOwnSession(dataSource, async (session) => {
     refuse(await findingsOf(session, dataSource));
-    try {
-      const [key = ""] = await recordKeys(session, schema, table, [id]);
-      const record = { schema: raw(schema), table, key, id: JSON.stringify(idColumns(table, id)) };
-      return await session.transaction(() => eraseRecord(session, record, asked));
-    } catch (error) {
-      if (stateOf(error) !== "42501") throw error;
-      throw new EventLogError("NOT_OWNER", "This role may not change what the log holds.", { cause: error });
-    }
+    const [key = ""] = await recordKeys(session, schema, table, [id]);
+    const record = { schema: raw(schema), table, key, id: JSON.stringify(idColumns(table, id)) };
+    return session.transaction(() => eraseRecord(session, record, asked));
   });
+  return asOwner(dataSource, work);
 }
 
 async function eraseRecord(

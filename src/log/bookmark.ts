@@ -2,6 +2,7 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
+import { asOwner } from "../core/rights.js";
 import { positionOf, type Session, withOwnSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import { lastPosition } from "./last-position.js";
@@ -14,7 +15,7 @@ export interface Bookmark {
 /**
  * Names this moment, exact to the commit: what is committed now is in it, what is open is not.
  * Taken on a connection of its own, so a transaction that is open around the call is left out.
- * Throws BOOKMARK_EXISTS.
+ * Throws BOOKMARK_EXISTS, NOT_OWNER.
  */
 export async function bookmark(dataSource: DataSource, name: string): Promise<Bookmark> {
   const { schema } = attachmentOf(dataSource);
@@ -23,7 +24,10 @@ export async function bookmark(dataSource: DataSource, name: string): Promise<Bo
       hint: 'Call it like `bookmark("before import")`.',
     });
   }
-  return withOwnSession(dataSource, (session) => nameSnapshot(session, schema, name));
+  return asOwner(
+    dataSource,
+    withOwnSession(dataSource, (session) => nameSnapshot(session, schema, name)),
+  );
 }
 
 /** Names the snapshot that a session's next statement takes. */

@@ -1,6 +1,8 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import type { Actor } from "../core/request-context.js";
+import { asReader } from "../core/rights.js";
 import { type Session, withPooledSession } from "../core/session.js";
 import { join, raw, sql, type Statement } from "../core/sql.js";
 import { type Action, actions } from "../core/tracked.js";
@@ -16,7 +18,7 @@ export interface EventFilter {
   readonly recordId?: RecordId | undefined;
   readonly action?: Action | undefined;
   readonly actionName?: string | undefined;
-  readonly actor?: { readonly type: string; readonly id?: string | undefined } | undefined;
+  readonly actor?: { readonly type: string; readonly id?: Actor["id"] | undefined } | undefined;
   readonly tenant?: string | undefined;
   readonly correlationId?: string | undefined;
   /** Only events after this position. */
@@ -42,13 +44,14 @@ export async function* events(dataSource: DataSource, filter: EventFilter = {}):
   check(filter);
   const { schema } = attachmentOf(dataSource);
   const { order = "asc", limit = Number.POSITIVE_INFINITY } = filter;
-  const conditions = await withPooledSession(dataSource, (session) => conditionsOf(session, dataSource, filter));
+  const read = <T>(work: (session: Session) => Promise<T>) => asReader(dataSource, withPooledSession(dataSource, work));
+  const conditions = await read((session) => conditionsOf(session, dataSource, filter));
   let last: bigint | undefined;
   for (let given = 0; given < limit;) {
     const further = last === undefined ? [] : [order === "asc" ? sql`e.position > ${last}` : sql`e.position < ${last}`];
     const all = join([sql`true`, ...conditions, ...further], " and ");
     const size = Math.min(page, limit - given);
-    const rows = await withPooledSession(dataSource, (session) =>
+    const rows = await read((session) =>
       session.rows(
         sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${all} order by e.position ${raw(order)} limit ${size}`,
       ),
@@ -70,13 +73,14 @@ export async function history<Row = Record<string, unknown>>(
   id: RecordId,
 ): Promise<RecordedEvent<Row>[]> {
   const { schema } = attachmentOf(dataSource);
-  return withPooledSession(dataSource, async (session) => {
+  const work = withPooledSession(dataSource, async (session) => {
     const condition = await ofRecord(session, dataSource, entity, id);
     const rows = await session.rows(
       sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${condition} order by e.position`,
     );
     return rows.map((row) => eventOf<Row>(row));
   });
+  return asReader(dataSource, work);
 }
 
 async function ofRecord(
@@ -153,9 +157,11 @@ function check(filter: EventFilter): void {
     });
   };
   for (const key of Object.keys(filter)) if (!filterKeys.includes(key)) fail("the filter", "made of known keys", key);
-  const { recordId, entity, action, after, order, limit } = filter;
+  const { recordId, entity, action, actor, after, order, limit } = filter;
   if (recordId !== undefined && entity === undefined) fail("recordId", "given with entity", "no entity");
   if (action !== undefined && !actions.includes(action)) fail("action", actions.join(", "), action);
+  if (actor !== undefined && typeof (actor as Actor | null)?.type !== "string")
+    fail("actor", "an object { type, id? }", actor);
   if (after !== undefined && typeof after !== "bigint") fail("after", "a bigint position", after);
   if (order !== undefined && order !== "asc" && order !== "desc") fail("order", '"asc" or "desc"', order);
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0))

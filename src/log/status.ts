@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { latestStep } from "../../entities/steps/index.js";
 import { attachmentOf } from "../core/attachment.js";
+import { asReader } from "../core/rights.js";
 import { numberOf, positionOf, type Session, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { UncapturedWrite } from "../core/uncaptured-writes.js";
@@ -32,7 +33,7 @@ export interface Status {
 export async function status(dataSource: DataSource): Promise<Status> {
   const { schema, options, link } = attachmentOf(dataSource);
   const tables = trackedTables(dataSource).map(({ entity, tableName }) => ({ entity, tableName }));
-  return withPooledSession(dataSource, async (session) => {
+  const work = withPooledSession(dataSource, async (session) => {
     const findings = await everyFindingOf(session, dataSource);
     const installed = !findings.some(({ code }) => code === "NOT_INSTALLED");
     const found = installed
@@ -52,6 +53,7 @@ export async function status(dataSource: DataSource): Promise<Status> {
       advice: installed ? await adviceOn(session, schema) : [],
     };
   });
+  return asReader(dataSource, work);
 }
 
 /** Throws NOT_INSTALLED, INSTALL_STALE or CAPTURE_IMPAIRED with everything that was found; for an application's start. */

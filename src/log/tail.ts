@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
+import { readingError } from "../core/rights.js";
 import { connect, numberOf, Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import { eventColumns, eventOf, type RecordedEvent } from "./event.js";
@@ -26,7 +28,7 @@ const pauseMs = 25;
  * Events as they are committed, each once, those of a transaction together and in order. A transaction's events come when it and
  * every transaction that began before it have ended, so none is ever overtaken: one that stays open holds the tail back.
  * Ordered by transaction; for the order of changes to one record `position` counts, and it agrees wherever one change saw another.
- * Throws POINT_IN_TIME_UNKNOWN, OPTIONS_INVALID.
+ * Throws POINT_IN_TIME_UNKNOWN, OPTIONS_INVALID, NOT_READER.
  */
 export async function* tail(dataSource: DataSource, options: TailOptions = {}): AsyncGenerator<RecordedEvent> {
   const { after, signal } = checked(options);
@@ -56,6 +58,8 @@ export async function* tail(dataSource: DataSource, options: TailOptions = {}): 
       woken = (await reader.hasMore()) || (await sleeper.sleep(sleepMs));
       await session.rows(sql`delete from ${raw(schema)}.sleeping_tail where id = ${id}`);
     }
+  } catch (error) {
+    throw readingError(dataSource, error);
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -246,7 +250,7 @@ function checked(options: TailOptions): TailOptions {
   const { after } = options;
   const fail = (what: string) =>
     new EventLogError("OPTIONS_INVALID", `tail: ${what}.`, { hint: "It takes after and signal." });
-  for (const key of Object.keys(options)) if (key !== "after" && key !== "signal") throw fail(`unknown option ${key}`);
+  refuseUnknownOptions("tail", options, ["after", "signal"]);
   const isBookmark = typeof after === "object" && after !== null && typeof after.bookmark === "string";
   if (after !== undefined && !isBookmark && !(typeof after === "bigint" && after >= 0n))
     throw fail(`expected after to be a position as a bigint, or { bookmark }, got: ${typeof after}`);

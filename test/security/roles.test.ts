@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import pg from "pg";
-import { Guarded, type Roles } from "./roles.js";
+import { guardedLog, type Roles } from "./roles.js";
 
 /** What a try comes to: it is done, or refused with this SQLSTATE. */
 type Outcome = "done" | "permission denied" | "append-only" | "only for triggers";
@@ -50,6 +50,7 @@ const denied = Object.fromEntries(Object.keys(tries).map((name) => [name, "permi
 const expected: Readonly<Record<keyof Roles, Readonly<Record<Try, Outcome>>>> = {
   application: denied,
   reader: { ...denied, "read events": "done" },
+  stranger: denied,
   owner: {
     ...denied,
     insert: "done",
@@ -73,18 +74,12 @@ const expected: Readonly<Record<keyof Roles, Readonly<Record<Try, Outcome>>>> = 
 };
 
 describe("roles and the log", () => {
-  let guarded: Guarded;
-  before(async () => {
-    guarded = await Guarded.start();
-    const client = await guarded.connect("application");
-    await client.query("insert into account (name, tax_number) values ('Ada', '12')");
-  });
-  after(() => guarded?.stop());
+  const guarded = guardedLog();
 
   for (const [role, outcomes] of Object.entries(expected) as [keyof Roles, Record<Try, Outcome>][]) {
     for (const [name, outcome] of Object.entries(outcomes) as [Try, Outcome][]) {
       it(`${role}: ${name} is ${outcome}`, async () => {
-        const client = await guarded.connect(role);
+        const client = await guarded().connect(role);
         await client.query("begin");
         const found = await outcomeOf(client, tries[name]);
         await client.query("rollback");
@@ -94,34 +89,34 @@ describe("roles and the log", () => {
   }
 
   it("lets the application's role flush, to no effect where triggers capture", async () => {
-    const events = await guarded.application.countEvents();
-    const client = await guarded.connect("application");
+    const events = await guarded().application.countEvents();
+    const client = await guarded().connect("application");
     await client.query(flushed);
-    expect(await guarded.application.countEvents()).to.equal(events);
+    expect(await guarded().application.countEvents()).to.equal(events);
   });
 
   it("records what the application's role writes, though it may not read or write the log", async () => {
-    const client = await guarded.connect("application");
+    const client = await guarded().connect("application");
     await client.query("update account set name = 'Grace', tax_number = '13'");
-    const [event] = await guarded.application.query("select * from chronicle.event order by position desc limit 1");
+    const [event] = await guarded().application.query("select * from chronicle.event order by position desc limit 1");
     expect(event).to.include({ action: "update", record_key: "1" });
     expect(event?.["data"], "what the event shows").to.deep.equal({ name: "Grace" });
     expect(
-      await guarded.application.value("select data from chronicle.event_sensitive order by position desc limit 1"),
+      await guarded().application.value("select data from chronicle.event_sensitive order by position desc limit 1"),
     ).to.deep.equal({
       tax_number: "13",
     });
   });
 
   it("believes who the application's role says it is: it can name any actor, on its own new events only", async () => {
-    const client = await guarded.connect("application");
+    const client = await guarded().connect("application");
     const said = Buffer.from(JSON.stringify({ actor: { type: "user", id: "the auditor" } })).toString("base64");
     await client.query(`/*chronicle:${said}*/ update account set name = 'Grace again'`);
     await client.query("begin");
     await client.query(`set local chronicle.context = '${said}'`);
     await client.query("insert into account (name) values ('Edsger')");
     await client.query("commit");
-    const actors = await guarded.application.query("select actor_id from chronicle.event order by position");
+    const actors = await guarded().application.query("select actor_id from chronicle.event order by position");
     expect(actors.map(({ actor_id }) => actor_id)).to.deep.equal([null, null, "the auditor", "the auditor"]);
   });
 });

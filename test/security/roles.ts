@@ -1,15 +1,17 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
+import type { DataSource } from "typeorm";
 import { query } from "../database.js";
 import { newDataSource, TrackedApplication, type ApplicationOptions } from "../tracked-application.js";
 import { eventLog } from "../../src/index.js";
 import { Account } from "./entities.js";
 
-/** The three that meet a log: who owns it, whose writes are recorded, and who may read it. None is a superuser. */
+/** Who meets a log: who owns it, whose writes are recorded, who may read it, and a stranger. None is a superuser. */
 export interface Roles {
   readonly owner: string;
   readonly application: string;
   readonly reader: string;
+  readonly stranger: string;
 }
 
 /** An application whose tables and log belong to one role, that is used by another and read by a third. */
@@ -18,11 +20,17 @@ export class Guarded {
     readonly application: TrackedApplication,
     readonly roles: Roles,
     private readonly clients: pg.Client[] = [],
+    private readonly dataSources: DataSource[] = [],
   ) {}
 
   static async start(log: ApplicationOptions["log"] = {}): Promise<Guarded> {
     const suffix = randomBytes(4).toString("hex");
-    const roles = { owner: `owner_${suffix}`, application: `application_${suffix}`, reader: `reader_${suffix}` };
+    const roles = {
+      owner: `owner_${suffix}`,
+      application: `application_${suffix}`,
+      reader: `reader_${suffix}`,
+      stranger: `stranger_${suffix}`,
+    };
     const application = await TrackedApplication.start([Account], {
       install: false,
       dataSource: { synchronize: false },
@@ -50,13 +58,33 @@ export class Guarded {
     return client;
   }
 
+  /** The application as a role runs it. */
+  async open(role: keyof Roles): Promise<DataSource> {
+    const dataSource = newDataSource(as(this.application.database.url, this.roles[role]), [Account]);
+    this.dataSources.push(await dataSource.initialize());
+    return dataSource;
+  }
+
   async stop(): Promise<void> {
     for (const client of this.clients) await client.end();
+    for (const dataSource of this.dataSources) await dataSource.destroy();
     const { url } = this.application.database;
     const server = Object.assign(new URL(url), { pathname: "/postgres" }).href;
     await this.application.stop();
     for (const role of Object.values(this.roles)) await query(server, `drop role ${role}`);
   }
+}
+
+/** A guarded log for the suite that calls it, with one account that the application's role has written. */
+export function guardedLog(): () => Guarded {
+  let guarded: Guarded;
+  before(async () => {
+    guarded = await Guarded.start();
+    const client = await guarded.connect("application");
+    await client.query("insert into account (name, tax_number) values ('Ada', '12')");
+  });
+  after(() => guarded?.stop());
+  return () => guarded;
 }
 
 function as(url: string, role: string): string {

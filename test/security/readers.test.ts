@@ -1,0 +1,106 @@
+import { expect } from "chai";
+import { PassThrough } from "node:stream";
+import { type EventLog, eventLog, EventLogError } from "../../src/index.js";
+import { TrackedApplication } from "../tracked-application.js";
+import { Account } from "./entities.js";
+import { guardedLog, type Roles } from "./roles.js";
+
+async function drained(events: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of events) break;
+}
+
+/** Every call of the log that needs rights on it. */
+const doors: Readonly<Record<string, (log: EventLog) => Promise<unknown>>> = {
+  events: (log) => drained(log.events()),
+  "events of a record": (log) => drained(log.events({ entity: Account, recordId: 1 })),
+  "events since a point": (log) => drained(log.events({ from: new Date() })),
+  history: (log) => log.history(Account, 1),
+  tail: (log) => drained(log.tail({ after: 0n })),
+  status: (log) => log.status(),
+  changes: (log) => log.changes(Account, 1),
+  at: (log) => log.at(Account, 1, new Date()),
+  verify: (log) => log.verify(),
+  "a dry replay": (log) => log.replay(undefined, { dryRun: true }),
+  replay: (log) => log.replay(),
+  shadow: (log) => log.shadow(),
+  revert: (log) => log.revert(Account, 1, new Date()),
+  baseline: (log) => log.baseline(),
+  erase: (log) => log.erase(Account, 1),
+  bookmark: (log) => log.bookmark("mine"),
+  "activity.search": ({ activity }) => drained(activity.search()),
+  "activity.export": ({ activity }) => activity.export(new PassThrough()),
+  "activity.summary": ({ activity }) => activity.summary(),
+  "activity.stats": ({ activity }) => activity.stats(),
+  "activity.failures": ({ activity }) => activity.failures({ subject: "ada" }),
+  "activity.cleanup": ({ activity }) => activity.cleanup({ olderThanDays: 400 }),
+};
+
+const readsEvents = ["events", "events of a record", "events since a point", "history", "tail", "status"];
+const activity = Object.keys(doors).filter((door) => door.startsWith("activity."));
+const needsOwner = Object.keys(doors).filter((door) => !readsEvents.includes(door) && !activity.includes(door));
+
+function outcomes(code: string, ...groups: readonly (readonly string[])[]): Record<string, string> {
+  return Object.fromEntries(groups.flat().map((door) => [door, code]));
+}
+
+describe("what a role is told that may not read the log", () => {
+  const guarded = guardedLog();
+
+  const expected: Readonly<Record<Exclude<keyof Roles, "owner">, Record<string, string>>> = {
+    application: {
+      ...outcomes("NOT_READER", readsEvents),
+      ...outcomes("NOT_OWNER", needsOwner),
+      ...outcomes("done", activity),
+    },
+    reader: {
+      ...outcomes("done", readsEvents, activity),
+      ...outcomes("NOT_OWNER", needsOwner),
+      "activity.cleanup": "NOT_OWNER",
+    },
+    stranger: {
+      ...outcomes("NOT_READER", readsEvents, activity),
+      ...outcomes("NOT_OWNER", needsOwner),
+      "activity.cleanup": "NOT_OWNER",
+    },
+  };
+  for (const [role, codes] of Object.entries(expected) as [keyof typeof expected, Record<string, string>][]) {
+    it(`tells the ${role} of each call whether it may, and if not, what would help`, async function () {
+      this.timeout(60_000);
+      const log = eventLog(await guarded().open(role));
+      const found: Record<string, string> = {};
+      for (const [door, call] of Object.entries(doors)) found[door] = await outcomeOf(call(log));
+      expect(found).to.deep.equal(codes);
+    });
+  }
+
+  it("names the grant that lets a role read", async () => {
+    const log = eventLog(await guarded().open("application"));
+    const error = await log.history(Account, 1).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(EventLogError);
+    expect((error as EventLogError).hint).to.include("grantReadTo");
+  });
+});
+
+describe("what everyone is told where there is no log", () => {
+  it("is NOT_INSTALLED, by every call but status", async function () {
+    this.timeout(60_000);
+    const application = await TrackedApplication.start([Account], { install: false });
+    try {
+      const found: Record<string, string> = {};
+      for (const [door, call] of Object.entries(doors)) found[door] = await outcomeOf(call(application.log));
+      expect(found).to.deep.equal({ ...outcomes("NOT_INSTALLED", Object.keys(doors)), status: "done" });
+    } finally {
+      await application.stop();
+    }
+  });
+});
+
+async function outcomeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return "done";
+  } catch (error) {
+    if (error instanceof EventLogError) return error.code;
+    return `${String((error as { code?: string }).code)} ${String(error)}`;
+  }
+}
