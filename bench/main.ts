@@ -4,6 +4,7 @@ import { capture } from "./capture/capture.js";
 import { machine } from "./machine.js";
 import { messages } from "./messages/messages.js";
 import { type BenchOptions, optionsOf, type Part } from "./options.js";
+import { partitions } from "./partitions/partitions.js";
 import { peers } from "./peers/peers.js";
 import { replay } from "./replay/replay.js";
 import { printed, type Report } from "./report.js";
@@ -13,6 +14,7 @@ const runs: Readonly<Record<Part, (options: BenchOptions) => Promise<Report[]>>>
   replay,
   capture,
   peers,
+  partitions,
   activity,
 };
 

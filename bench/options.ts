@@ -1,14 +1,14 @@
 import { parseArgs } from "node:util";
 
-export const parts = ["messages", "replay", "capture", "peers", "activity"] as const;
+export const parts = ["messages", "replay", "capture", "peers", "partitions", "activity"] as const;
 export type Part = (typeof parts)[number];
 
 export interface BenchOptions {
   /** The parts to run, in this order: replay before capture, while the process is small. (Default: all) */
   readonly only: readonly Part[];
-  /** Interleaved rounds in each part. (Default: 10 in capture, 5 in peers, 3 in replay, 1 there from a million events on) */
+  /** Interleaved rounds in each part. (Default: 10 in capture, 5 in peers, 3 in replay and partitions, 1 in replay from a million events on) */
   readonly rounds: number | undefined;
-  /** Events in the history that is replayed. (Default: 100 000) */
+  /** Events in the history that is replayed, or divided. (Default: 100 000) */
   readonly events: number;
   /** Entries of the activity log that is exported. (Default: 100 000) */
   readonly entries: number;
@@ -18,7 +18,7 @@ export interface BenchOptions {
   readonly json: boolean;
 }
 
-/** `--only activity|capture|messages|peers|replay --rounds N --events N --entries N --network MS --json`; throws an Error that says what is wrong. */
+/** `--only activity|capture|messages|partitions|peers|replay --rounds N --events N --entries N --network MS --json`; throws an Error that says what is wrong. */
 export function optionsOf(args: string[]): BenchOptions {
   const { values } = parseArgs({
     args,

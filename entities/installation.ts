@@ -14,6 +14,8 @@ export class ChronicleInstallation {
   @Column({ type: "boolean", name: "require_actor" }) requireActor!: boolean;
   /** How many bytes an event's `data` and `previous` may have together. */
   @Column({ type: "integer", name: "data_limit" }) dataLimit!: number;
+  /** Where partitions were dropped: the first position that was kept. What is before it stands for what they held. */
+  @Column({ type: "bigint", name: "kept_from", nullable: true }) keptFrom!: string | null;
   /** How long the activity log is kept at least; null for ever. */
   @Column({ type: "double precision", name: "activity_retention_days", nullable: true })
   activityRetentionDays!: number | null;

@@ -5,6 +5,7 @@ import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql, type Statement } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
+import { snapshotOfLog } from "../src/log/partitions.js";
 import { type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { type RecordId, recordKeys } from "../src/log/record-id.js";
@@ -37,7 +38,7 @@ export async function at<T extends ObjectLiteral>(
   const metadata = metadataOf(dataSource, entity);
   const work = withPooledSession(dataSource, async (session) => {
     const cut = await resolvePoint(session, dataSource, point);
-    return session.snapshot(async () => {
+    return snapshotOfLog(session, attachmentOf(dataSource).schema, async () => {
       const { keys, table, query } = await recordFold(session, dataSource, entity, ids, cut);
       // Values as the application's own parsers give them, so that entities come out as TypeORM would load them.
       const rows = await session.typedRows(query);

@@ -5,6 +5,7 @@ import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
+import { snapshotOfLog } from "../src/log/partitions.js";
 import { endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { readableRow } from "../src/log/event.js";
 import type { RecordId } from "../src/log/record-id.js";
@@ -35,7 +36,7 @@ export async function changes(
   const work = withPooledSession(dataSource, async (session) => {
     const start = from === undefined ? undefined : await resolvePoint(session, dataSource, from);
     const asked = to === undefined ? undefined : await resolvePoint(session, dataSource, to);
-    return session.snapshot(async () => {
+    return snapshotOfLog(session, attachmentOf(dataSource).schema, async () => {
       const end = asked ?? (await endOfLog(session, dataSource));
       const before = start === undefined ? undefined : await imageAt(session, dataSource, entity, id, start, "from");
       const after = await imageAt(session, dataSource, entity, id, end, "to");

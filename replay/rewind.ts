@@ -63,8 +63,8 @@ export async function recordDifference(
   return numberOf(row, "written");
 }
 
-/** The image of a row of a fold, in the form that the table's own rows have in the log. */
-async function imageSql(session: Session, schema: string, table: FoldTable): Promise<string> {
+/** The image of a row `t` of a fold with its generated columns, in the form that the table's own rows have in the log. */
+export async function imageSql(session: Session, schema: string, table: FoldTable): Promise<string> {
   const without = [...foldOnly, ...table.excludedColumns];
   const row = await session.row(
     sql`select ${raw(schema)}.image_sql(${table.sqlName}::regclass, ${without}::text[]) as sql`,
@@ -76,7 +76,7 @@ async function imageSql(session: Session, schema: string, table: FoldTable): Pro
  * The generated columns, which a fold does not have, as SQL to select beside it: events hold whole rows.
  * Left out where one could be made of an excluded column.
  */
-async function generatedColumns(session: Session, table: FoldTable): Promise<string> {
+export async function generatedColumns(session: Session, table: FoldTable): Promise<string> {
   if (table.excludedColumns.length > 0) return "";
   const rows = await session.rows(sql`
     select a.attname as name, pg_get_expr(d.adbin, d.adrelid) as made

@@ -69,6 +69,8 @@ export async function shadow(
     keeper.transaction(async () => {
       await keeper.run("set local idle_in_transaction_session_timeout = 0");
       await lock(keeper, schema);
+      // What its workers read is not dropped meanwhile.
+      await keeper.run(`lock table ${attachmentOf(dataSource).schema}.event in access share mode`);
       return withOwnSession(dataSource, async (session) => {
         try {
           const tables = shadowTables(await foldTables(session, dataSource), schema);

@@ -4,6 +4,7 @@ import { asOwner } from "../src/core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { attachmentOf } from "../src/core/attachment.js";
+import { snapshotOfLog } from "../src/log/partitions.js";
 import { effectivePosition, endOfLog } from "../src/log/point-in-time.js";
 import { differingColumns, differs, sameKey } from "./difference.js";
 import { aliveOrRefused, courseError, foldQuery, type FoldSource, ImpossibleCourse, recordKey } from "./fold.js";
@@ -61,7 +62,7 @@ export async function verify(dataSource: DataSource, options: VerifyOptions = {}
     const tables = await foldTables(session, dataSource);
     let source: FoldSource | undefined;
     try {
-      return await session.snapshot(async () => {
+      return await snapshotOfLog(session, schema, async () => {
         await session.run("set local work_mem = '128MB'; set local jit = off");
         const cut = await endOfLog(session, dataSource);
         const plan = await makePlan(session, dataSource, cut);

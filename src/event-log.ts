@@ -2,6 +2,7 @@ import type { DataSource, EntitySchema, ObjectLiteral, ObjectType } from "typeor
 import { at, type AtOptions } from "../replay/at.js";
 import { type Change, changes } from "../replay/changes.js";
 import { replay } from "../replay/live.js";
+import { retain, type RetainOptions, type RetainReport } from "../replay/retain.js";
 import type { ReplayOptions } from "../replay/replay-options.js";
 import type { ReplayReport } from "../replay/replay-report.js";
 import { revert } from "../replay/revert.js";
@@ -13,6 +14,7 @@ import { baseline, type BaselineOptions } from "./install/baseline.js";
 import { erase, type EraseOptions, type EraseReport } from "./install/erase.js";
 import { install, type InstallOptions, type InstallReport } from "./install/install.js";
 import { writeMigration } from "./install/migration-file.js";
+import { partition, type PartitionReport } from "./install/partition.js";
 import type { SetUpOptions } from "./install/set-up.js";
 import { uninstall } from "./install/uninstall.js";
 import { type Bookmark, bookmark } from "./log/bookmark.js";
@@ -79,6 +81,10 @@ export interface EventLog {
   baseline(options?: BaselineOptions): Promise<{ rows: number }>;
   /** Takes the values of a record's sensitive columns out of the log and out of its row, for good. */
   erase(entity: EntityReference, id: RecordId, options?: EraseOptions): Promise<EraseReport>;
+  /** Begins a new partition of the event table, for `retain()` to drop one day. */
+  partition(options?: Pick<SetUpOptions, "lockTimeoutMs">): Promise<PartitionReport>;
+  /** Drops the oldest partitions behind a baseline that stands for them. */
+  retain(options: RetainOptions): Promise<RetainReport>;
   /** What people did or tried: sign-ins and failures, refusals, exports, front-end actions. */
   readonly activity: Activity;
 }
@@ -113,6 +119,8 @@ function logOf(dataSource: DataSource): EventLog {
     verify: (options) => verify(dataSource, options),
     baseline: (options) => baseline(dataSource, options),
     erase: (entity, id, options) => erase(dataSource, entity, id, options),
+    partition: (options) => partition(dataSource, options),
+    retain: (options) => retain(dataSource, options),
     activity: activityOf(dataSource),
   });
 }

@@ -42,8 +42,8 @@ const columns = `position, table_name, entity, record_id, record_key, action, ac
     actor_type, actor_id, actor_name, metadata, tenant, correlation_id, causation_id`;
 
 /** Positions are drawn here, after the rows were written, in the order of the effects: the order of the fold rests on that. */
-const drawn = (s: string, { effects }: EventSource): string =>
-  `select nextval('${s}.event_position_seq') as position, e.* from (${effects}) e`;
+const drawn = (s: string, { effects }: EventSource, positions = `${s}.event_position_seq`): string =>
+  `select nextval('${positions}') as position, e.* from (${effects}) e`;
 
 const values = (s: string, from: EventSource, { data, previous }: { data: string; previous: string }): string =>
   `position, ${from.tableName}, ${from.entity}, ${from.recordId}, ${from.recordKey}, action,
@@ -59,16 +59,19 @@ const values = (s: string, from: EventSource, { data, previous }: { data: string
     coalesce(image ->> ${from.tenantColumn}, ${from.context} ->> 'tenant'),
     ${from.context} ->> 'correlationId', ${from.context} ->> 'causationId'`;
 
-/** The one piece of SQL that writes events, whoever writes them; columns that are not known to be plain go to their side table. */
-export const insertEvents = (s: string, from: EventSource): string => `
-with drawn as materialized (${drawn(s, from)}),
+/**
+ * The one piece of SQL that writes events, whoever writes them; columns that are not known to be plain go to their side table.
+ * `into`: a table that is to become a part of the log, and the sequence of its positions. (Default: the log)
+ */
+export const insertEvents = (s: string, from: EventSource, into?: { event: string; positions: string }): string => `
+with drawn as materialized (${drawn(s, from, into?.positions)}),
 apart as (
   insert into ${s}.event_sensitive (position, data, previous)
   select position, data - ${from.plainColumns}, previous - ${from.plainColumns}
   from drawn
   where data ?| ${from.hidden} or previous ?| ${from.hidden}
 )
-insert into ${s}.event (${columns})
+insert into ${into?.event ?? `${s}.event`} (${columns})
 overriding system value
 select ${values(s, from, {
   data: `case when ${from.hidden} is null then data else data - ${from.hidden} end`,

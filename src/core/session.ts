@@ -115,9 +115,13 @@ export class Session {
     }
   }
 
-  /** One snapshot for all that `work` reads. */
-  snapshot<T>(work: () => Promise<T>): Promise<T> {
-    return this.transaction(work, { mode: "isolation level repeatable read" });
+  /**
+   * One snapshot for all that `work` reads. `held`: a table that is locked against changes of its shape before the snapshot is
+   * taken, so that it does not see less of it than there was. (Default: none)
+   */
+  snapshot<T>(work: () => Promise<T>, { held }: { held?: string | undefined } = {}): Promise<T> {
+    const lock = held === undefined ? "" : `; lock table ${held} in access share mode`;
+    return this.transaction(work, { mode: `isolation level repeatable read${lock}` });
   }
 }
 

@@ -8,6 +8,7 @@ import { asOwner } from "../core/rights.js";
 import { type Session, withOwnSession } from "../core/session.js";
 import { quoteIdentifier, raw, sql } from "../core/sql.js";
 import { idColumns, recordKeys, type RecordId } from "../log/record-id.js";
+import { lockErasures } from "../log/erasures.js";
 import { refuse } from "../log/finding.js";
 import { findingsOf } from "../log/status.js";
 import { type EntityReference, type TrackedTable, trackedTableOf } from "../log/tracked-tables.js";
@@ -46,7 +47,10 @@ export async function erase(
     refuse(await findingsOf(session, dataSource));
     const [key = ""] = await recordKeys(session, schema, table, [id]);
     const record = { schema: raw(schema), table, key, id: JSON.stringify(idColumns(table, id)) };
-    return session.transaction(() => eraseRecord(session, record, asked));
+    return session.transaction(async () => {
+      await lockErasures(session, dataSource, "shared");
+      return eraseRecord(session, record, asked);
+    });
   });
   return asOwner(dataSource, work);
 }

@@ -133,7 +133,8 @@ function listOf(json: string | null | undefined): string[] {
 
 const iso = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})$/;
 
-function parseTime(text: string): Date {
+/** Text as a time. Throws POINT_IN_TIME_UNKNOWN. */
+export function parseTime(text: string): Date {
   if (/^\d+$/.test(text))
     throw unknown(`"${text}" may be a position or a year.`, `Pass a position as a bigint: ${text}n.`);
   if (!iso.test(text)) {

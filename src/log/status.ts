@@ -38,7 +38,8 @@ export async function status(dataSource: DataSource): Promise<Status> {
     const installed = !findings.some(({ code }) => code === "NOT_INSTALLED");
     const found = installed
       ? await session.row(sql`select (select step from ${raw(schema)}.installation) as step, ${lastPosition(schema)} as position,
-          (select greatest(reltuples, 0)::bigint from pg_class where oid = ${`${schema}.event`}::regclass) as events`)
+          (select sum(greatest(reltuples, 0))::bigint from pg_class where relkind = 'r'
+            and (oid = ${`${schema}.event`}::regclass or oid in (select inhrelid from pg_inherits where inhparent = ${`${schema}.event`}::regclass))) as events`)
       : undefined;
     return {
       installed,

@@ -7,6 +7,8 @@ import { readingError } from "../core/rights.js";
 import { connect, numberOf, Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import { eventColumns, eventOf, type RecordedEvent } from "./event.js";
+import { wasDropped } from "./known-since.js";
+import { keptFrom } from "./partitions.js";
 
 export interface TailOptions {
   /**
@@ -97,9 +99,11 @@ async function startOf(session: Session, schema: string, after: TailOptions["aft
   const row = await session.row(
     after === undefined
       ? sql`select epoch, pg_current_snapshot() as snapshot from ${raw(schema)}.installation`
-      : sql`select epoch, snapshot from ${raw(schema)}.bookmark where name = ${after.bookmark}`,
+      : sql`select epoch, snapshot, position from ${raw(schema)}.bookmark where name = ${after.bookmark}`,
   );
   if (row === undefined) throw new EventLogError("POINT_IN_TIME_UNKNOWN", `There is no bookmark "${after?.bookmark}".`);
+  const kept = await keptFrom(session, schema);
+  if (kept !== undefined && row.position != null && BigInt(row.position) < kept - 1n) throw wasDropped(kept);
   const [xmin = "0"] = (row.snapshot ?? "").split(":");
   return { epoch: numberOf(row, "epoch"), id: BigInt(xmin), position: 0n, known: row.snapshot ?? null };
 }

@@ -382,5 +382,21 @@ describe("the command chronicle", function () {
       expect(again).to.deep.include({ code: 1, stdout: "" });
       expect(again.stderr).to.match(/^BOOKMARK_EXISTS: .*\n$/);
     });
+
+    it("divide the log and let its oldest part go, when told yes", async () => {
+      await history();
+      const begun = await run("partition");
+      expect(begun.stdout).to.equal("Events go to event_1 from position 1000000000000 on.\n");
+      const since = new Date(Date.now() + 60_000).toISOString();
+      expect(await run("retain", "--since", since)).to.deep.include({ code: 2, stdout: "" });
+      expect((await run("retain", "--since", since, "--dry-run")).stdout).to.match(
+        /^Would drop event_0 with \d+ events; /,
+      );
+      const before = await cli.application.countEvents();
+      const report = json(await run("retain", "--since", since, "--yes", "--json"));
+      expect(report).to.deep.include({ dropped: ["event_0"], events: before, knownFrom: "999999999999" });
+      expect((await run("retain", "--since", since, "--yes")).stdout).to.equal("No partition is old enough.\n");
+      expect((await cli.application.log.verify()).equal).to.equal(true);
+    });
   });
 });

@@ -50,6 +50,8 @@ describe("how the command chronicle is called", function () {
         "verify",
         "baseline",
         "bookmark",
+        "partition",
+        "retain",
       ];
       for (const command of commands) expect(stdout).to.match(new RegExp(`^  ${command}\\b`, "m"));
       const help = await chronicle(["replay", "--help"]);

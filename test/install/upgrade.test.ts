@@ -48,6 +48,24 @@ describe("a log that the first version installed", () => {
     expect(await app.query("select to_jsonb(p) as row from parcel p order by id")).to.deep.equal(rows);
   });
 
+  it("can be divided then, and let its oldest events go", async () => {
+    await app.log.install();
+    await app.log.partition();
+    await app.query("insert into parcel (label, recipient) values ('three', 'Cy')");
+    expect(await app.log.retain({ since: new Date(Date.now() + 1) })).to.deep.include({
+      dropped: ["event_0"],
+      records: 1,
+    });
+    const events = await app.query(
+      "select action, action_name, data ->> 'label' as label from chronicle.event order by position",
+    );
+    expect(events).to.deep.equal([
+      { action: "create", action_name: "baseline", label: "one" },
+      { action: "create", action_name: null, label: "three" },
+    ]);
+    expect(await app.log.verify()).to.include({ equal: true });
+  });
+
   it("refuses what is larger than an event may be, and nothing that it took before", async () => {
     await app.log.install();
     const large = "x".repeat(3_000);

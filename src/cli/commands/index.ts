@@ -7,7 +7,9 @@ import { history } from "./history.js";
 import { init } from "./init.js";
 import { install } from "./install.js";
 import { migration } from "./migration.js";
+import { partition } from "./partition.js";
 import { replay } from "./replay.js";
+import { retain } from "./retain.js";
 import { shadow } from "./shadow.js";
 import { status } from "./status.js";
 import { verify } from "./verify.js";
@@ -25,5 +27,7 @@ export const commands: readonly Register[] = [
   verify,
   baseline,
   bookmark,
+  partition,
+  retain,
   activity,
 ];
