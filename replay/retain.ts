@@ -2,6 +2,7 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
+import { asOwner } from "../src/core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import { lockErasures } from "../src/log/erasures.js";
@@ -49,7 +50,7 @@ export async function retain(dataSource: DataSource, options: RetainOptions): Pr
   const { since, dryRun, lockTimeoutMs, signal } = checked(options);
   const { schema } = attachmentOf(dataSource);
   const steps = new Steps(undefined, signal);
-  return withReplayLock(dataSource, () =>
+  const run = () =>
     withOwnSession(dataSource, async (session) => {
       const tables = await foldTables(session, dataSource);
       refuse(await findingsOf(session, dataSource));
@@ -83,14 +84,9 @@ export async function retain(dataSource: DataSource, options: RetainOptions): Pr
         await session.run("discard temp"); // the connection may be a pooler's, which gives it to others
         return { dropped: going.map(({ name }) => name), events, records, knownFrom: last.end - 1n };
       };
-      return steps
-        .stoppable(dataSource, session, () => session.transaction(work))
-        .catch((error: unknown) => {
-          if (stateOf(error) !== "42501") throw error;
-          throw new EventLogError("NOT_OWNER", "This role may not drop parts of the log.", { cause: error });
-        });
-    }),
-  );
+      return steps.stoppable(dataSource, session, () => session.transaction(work));
+    });
+  return asOwner(dataSource, withReplayLock(dataSource, run));
 }
 
 /** The oldest partitions, up to the last whose end is known and lies before that time. */

@@ -85,8 +85,8 @@ export class Session {
     work: () => Promise<T>,
     { mode = "isolation level read committed" }: { mode?: string } = {},
   ): Promise<T> {
-    await this.run(`start transaction ${mode}; ${pinned}`);
     try {
+      await this.run(`start transaction ${mode}; ${pinned}`); // more may go with it, and fail after the transaction began
       const result = await work();
       await this.run("commit");
       return result;

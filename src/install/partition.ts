@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { asOwner } from "../core/rights.js";
 import { positionOf, type Session } from "../core/session.js";
 import { quoteIdentifier, raw, sql } from "../core/sql.js";
 import { refuse } from "../log/finding.js";
@@ -30,7 +31,7 @@ export async function partition(
   if (Object.keys(unknown).length > 0 || (lockTimeoutMs !== undefined && !(lockTimeoutMs >= 0)))
     throw new EventLogError("OPTIONS_INVALID", "partition: expected { lockTimeoutMs }, a number of milliseconds.");
   const { schema } = attachmentOf(dataSource);
-  return withSetUp(dataSource, { lockTimeoutMs }, async (session, setUp) => {
+  const work = withSetUp(dataSource, { lockTimeoutMs }, async (session, setUp) => {
     refuse(await findingsOf(session, dataSource));
     if ((await partitionsOf(session, schema)).length === 0) {
       await setUp(() => boundPlainTable(session, schema));
@@ -40,6 +41,7 @@ export async function partition(
     const number = await setUp(() => makeNext(session, schema));
     return setUp(() => begin(session, schema, number));
   });
+  return asOwner(dataSource, work);
 }
 
 /**

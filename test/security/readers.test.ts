@@ -27,6 +27,8 @@ const doors: Readonly<Record<string, (log: EventLog) => Promise<unknown>>> = {
   baseline: (log) => log.baseline(),
   erase: (log) => log.erase(Account, 1),
   bookmark: (log) => log.bookmark("mine"),
+  partition: (log) => log.partition(),
+  retain: (log) => log.retain({ since: new Date() }),
   "activity.search": ({ activity }) => drained(activity.search()),
   "activity.export": ({ activity }) => activity.export(new PassThrough()),
   "activity.summary": ({ activity }) => activity.summary(),
