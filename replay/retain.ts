@@ -2,6 +2,7 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
+import { refuseUnknownOptions } from "../src/core/options.js";
 import { asOwner } from "../src/core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
@@ -160,15 +161,13 @@ function overridden(): EventLogError {
   });
 }
 
-const optionKeys = ["since", "dryRun", "lockTimeoutMs", "signal"];
-
 function checked(options: RetainOptions) {
   const fail = (what: string) =>
     new EventLogError("OPTIONS_INVALID", `retain: ${what}.`, {
       hint: 'Call it like `retain({ since: "2026-01-01T00:00:00Z" })`.',
     });
   if (typeof options !== "object" || options === null) throw fail("expected an object of options");
-  for (const key of Object.keys(options)) if (!optionKeys.includes(key)) throw fail(`unknown option ${key}`);
+  refuseUnknownOptions("retain", options, ["since", "dryRun", "lockTimeoutMs", "signal"]);
   const { since, dryRun = false, lockTimeoutMs = 60_000, signal } = options;
   if (!(since instanceof Date ? !Number.isNaN(since.getTime()) : typeof since === "string"))
     throw fail("expected since to be a Date, or text in ISO 8601 with an offset");

@@ -85,8 +85,8 @@ export class Session {
     work: () => Promise<T>,
     { mode = "isolation level read committed" }: { mode?: string } = {},
   ): Promise<T> {
+    await this.run(`start transaction ${mode}; ${pinned}`);
     try {
-      await this.run(`start transaction ${mode}; ${pinned}`); // more may go with it, and fail after the transaction began
       const result = await work();
       await this.run("commit");
       return result;
@@ -115,13 +115,9 @@ export class Session {
     }
   }
 
-  /**
-   * One snapshot for all that `work` reads. `held`: a table that is locked against changes of its shape before the snapshot is
-   * taken, so that it does not see less of it than there was. (Default: none)
-   */
-  snapshot<T>(work: () => Promise<T>, { held }: { held?: string | undefined } = {}): Promise<T> {
-    const lock = held === undefined ? "" : `; lock table ${held} in access share mode`;
-    return this.transaction(work, { mode: `isolation level repeatable read${lock}` });
+  /** One snapshot for all that `work` reads, taken by its first query. */
+  snapshot<T>(work: () => Promise<T>): Promise<T> {
+    return this.transaction(work, { mode: "isolation level repeatable read" });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { asOwner } from "../core/rights.js";
 import { positionOf, type Session } from "../core/session.js";
 import { quoteIdentifier, raw, sql } from "../core/sql.js";
@@ -27,9 +28,10 @@ export async function partition(
   dataSource: DataSource,
   options: Pick<SetUpOptions, "lockTimeoutMs"> = {},
 ): Promise<PartitionReport> {
-  const { lockTimeoutMs, ...unknown } = options;
-  if (Object.keys(unknown).length > 0 || (lockTimeoutMs !== undefined && !(lockTimeoutMs >= 0)))
-    throw new EventLogError("OPTIONS_INVALID", "partition: expected { lockTimeoutMs }, a number of milliseconds.");
+  refuseUnknownOptions("partition", options, ["lockTimeoutMs"]);
+  const { lockTimeoutMs } = options;
+  if (lockTimeoutMs !== undefined && !(lockTimeoutMs >= 0))
+    throw new EventLogError("OPTIONS_INVALID", "partition: expected lockTimeoutMs to be a number of milliseconds.");
   const { schema } = attachmentOf(dataSource);
   const work = withSetUp(dataSource, { lockTimeoutMs }, async (session, setUp) => {
     refuse(await findingsOf(session, dataSource));

@@ -58,5 +58,8 @@ export async function keptFrom(session: Session, schema: string): Promise<bigint
 
 /** One snapshot of the log and the tables: nothing of the log is dropped between the snapshot and the first look at it. */
 export function snapshotOfLog<T>(session: Session, schema: string, work: () => Promise<T>): Promise<T> {
-  return session.snapshot(work, { held: `${schema}.event` });
+  return session.snapshot(async () => {
+    await session.run(`lock table ${schema}.event in access share mode`); // a command that takes no snapshot yet
+    return work();
+  });
 }
