@@ -137,9 +137,10 @@ ignore_startup_parameters = extra_float_digits
     this.timeout(60_000);
     const { activity } = eventLog(pooled);
     await activity.recordNow("pooled");
+    // Not so old that the application's own retention, which runs at its start, would take part.
     const old = (count: number) =>
       app.query(`insert into chronicle.activity (id, occurred_at, action, outcome, severity, node)
-        select gen_random_uuid(), now() - interval '100 days', 'old', 'success', 'info', 'test' from generate_series(1, ${count})`);
+        select gen_random_uuid(), now() - interval '60 days', 'old', 'success', 'info', 'test' from generate_series(1, ${count})`);
     await old(6_000);
     for (const count of [6_000, 1, 1, 1]) {
       if (count === 1) await old(1);
