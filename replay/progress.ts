@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { DataSource } from "typeorm";
 import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
@@ -46,18 +47,25 @@ export class Steps {
     this.stopIfAborted();
     if (await session.isPooled()) return work(); // the backend may serve others meanwhile: it stops before a next statement
     const pid = Number((await session.row(sql`select pg_backend_pid() as pid`))?.pid);
-    const cancel = () =>
-      void withPooledSession(dataSource, (other) => other.rows(sql`select pg_cancel_backend(${pid}::integer)`)).catch(
-        () => undefined, // it stops before the next statement then
-      );
-    signal.addEventListener("abort", cancel, { once: true });
+    let working = true;
+    // Again and again: one that comes between two statements cancels nothing.
+    const cancel = async () => {
+      for (; working; await delay(100)) {
+        await withPooledSession(dataSource, (other) => other.rows(sql`select pg_cancel_backend(${pid}::integer)`)).catch(
+          () => undefined, // the next one may get through
+        );
+      }
+    };
+    const onAbort = () => void cancel();
+    signal.addEventListener("abort", onAbort, { once: true });
     try {
       return await work();
     } catch (error) {
       if (signal.aborted && stateOf(error) === "57014") throw aborted(error);
       throw error;
     } finally {
-      signal.removeEventListener("abort", cancel);
+      working = false;
+      signal.removeEventListener("abort", onAbort);
     }
   }
 }

@@ -217,6 +217,21 @@ describe("a shadow", () => {
     }
   });
 
+  it("stops a long statement though it was aborted before that began", async () => {
+    await write();
+    const holder = await app.connect();
+    await holder.query(`create function waits(id integer) returns integer language plpgsql immutable as
+      'begin perform pg_advisory_xact_lock_shared(42); return id; end'; create index waits on book (waits(1)); select pg_advisory_lock(42)`);
+    const controller = new AbortController();
+    const making = app.log.shadow(undefined, {
+      signal: controller.signal,
+      onProgress: ({ step }) => step === "fold Book" && controller.abort(),
+    });
+    expect(await rejectionOf(making)).to.include({ code: "REPLAY_ABORTED" });
+    expect(await app.sql(shadowSchema)).to.deep.equal([]);
+    await holder.query("select pg_advisory_unlock(42); drop function waits cascade");
+  });
+
   it("replaces what a shadow whose process died has left", async () => {
     await write();
     // As if the process had died in the middle: its connections are gone, and some of its tables were not made yet.
