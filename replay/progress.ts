@@ -51,7 +51,9 @@ export class Steps {
     // Again and again: one that comes between two statements cancels nothing.
     const cancel = async () => {
       for (; working; await delay(100)) {
-        await withPooledSession(dataSource, (other) => other.rows(sql`select pg_cancel_backend(${pid}::integer)`)).catch(
+        await withPooledSession(dataSource, (other) =>
+          other.rows(sql`select pg_cancel_backend(${pid}::integer)`),
+        ).catch(
           () => undefined, // the next one may get through
         );
       }

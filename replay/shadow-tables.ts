@@ -37,13 +37,9 @@ export async function createTable(session: Session, { shadow, sqlName, excludedC
 export async function fillTable(session: Session, source: FoldSource, table: ShadowTable): Promise<number> {
   const columns = raw(table.columns.map(({ quoted }) => quoted).join(", "));
   try {
-    const row = await session.row(sql`
-      with filled as (
-        insert into ${raw(table.shadow)} (${columns})
-        select ${columns} from (${foldQuery(source, table)}) f where ${raw(aliveOrRefused(source.schema))}
-        returning 1
-      ) select count(*) as rows from filled`);
-    return Number(row?.rows ?? 0);
+    return await session.write(sql`
+      insert into ${raw(table.shadow)} (${columns})
+      select ${columns} from (${foldQuery(source, table)}) f where ${raw(aliveOrRefused(source.schema))}`);
   } catch (error) {
     throw courseError(error, table);
   }

@@ -25,6 +25,11 @@ const pinned = Object.entries(settings)
   .map(([name, value]) => `set local ${name} = ${value}`)
   .join("; ");
 
+interface Result<Row> {
+  readonly rows: Row[];
+  readonly rowCount: number | null;
+}
+
 const asText = { getTypeParser: () => (value: string) => value };
 
 /** A connection for the library's own statements. Type parsers that the application has set do not apply to it. */
@@ -39,6 +44,11 @@ export class Session {
   /** The rows with values as the application's own type parsers give them. */
   async typedRows(statement: Statement): Promise<Record<string, unknown>[]> {
     return (await this.#send<Record<string, unknown>>(statement)).rows;
+  }
+
+  /** Runs one statement; how many rows it wrote. */
+  async write(statement: Statement): Promise<number> {
+    return (await this.#send(statement)).rowCount ?? 0;
   }
 
   /** The first row. */
@@ -63,9 +73,9 @@ export class Session {
     await this.#send({ text });
   }
 
-  async #send<Row>(query: object): Promise<{ rows: Row[] }> {
+  async #send<Row>(query: object): Promise<Result<Row>> {
     try {
-      return (await this.client.query({ ...query, [ownStatement]: true })) as { rows: Row[] };
+      return (await this.client.query({ ...query, [ownStatement]: true })) as Result<Row>;
     } catch (error) {
       throw withoutValues(asEventLogError(error));
     }

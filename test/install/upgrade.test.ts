@@ -44,6 +44,10 @@ describe("a log that the first version installed", () => {
     ]);
     expect(await app.log.verify()).to.include({ equal: true });
 
+    expect(await app.value("select reloptions from pg_class where relname = 'event_order'")).to.include(
+      "pages_per_range=32",
+    );
+
     await app.log.replay(position);
     expect(await app.query("select to_jsonb(p) as row from parcel p order by id")).to.deep.equal(rows);
   });
