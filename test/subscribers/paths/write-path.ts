@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { DataSource, EntityManager } from "typeorm";
 import type { Counts, Oracle } from "../../oracle.js";
-import { Author, Post } from "../entities/blog.js";
+import { Author, Post, Tag } from "../entities/blog.js";
 
 /** What a path has to write with. */
 export interface Desk {
@@ -30,6 +30,16 @@ export const unique = (name: string): string => `${name} ${randomUUID()}`;
 export function anAuthor(more: Partial<Author> = {}): Author {
   return Object.assign(new Author(), { name: unique("Ada"), ...more });
 }
+
+export const aTag = (more: Partial<Tag> = {}): Tag =>
+  Object.assign(new Tag(), { name: unique("tag"), color: "red", ...more });
+
+/** The code of what the work throws, or "none". */
+export const codeOf = (work: Promise<unknown>): Promise<string | undefined> =>
+  work.then(
+    () => "none",
+    (error: { code?: string }) => error.code,
+  );
 
 export const savedAuthor = ({ manager }: Desk, more: Partial<Author> = {}): Promise<Author> =>
   manager.save(anAuthor({ password: "secret", nickname: "ada", email: unique("ada@"), ...more }));
