@@ -15,7 +15,7 @@ const folder = join(ROOT, "test/mutants");
 /** A fixed seed, so that a mutant is caught by the same history each time. */
 const environment = { ...process.env, HISTORY_SEED: "7", HISTORY_RUNS: "25", FORCE_COLOR: "0" };
 
-/** @typedef {{ passed: number, failure?: string }} Outcome  how many tests passed before the one that failed */
+/** @typedef {{ passed: number, failure?: string, report?: string | undefined }} Outcome  how many tests passed before the one that failed, and what it said */
 /** @typedef {{ name: string, what: string, tests: string[], text: string }} Mutant */
 
 /** @param {string} cwd @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} [env] */
@@ -33,14 +33,14 @@ function runTest(checkout, test, url) {
   const mocha = ["--enable-source-maps", "node_modules/mocha/bin/mocha.js", "--bail", files];
   const { stdout, stderr, status } = run(checkout, process.execPath, mocha, { ...environment, DATABASE_URL: url });
   const passed = Number(/(\d+) passing/.exec(stdout)?.[1] ?? 0);
-  const [, title] = /\n {2}1\) ([^]*?):\n/.exec(stdout) ?? [];
+  const [report, title] = /\n {2}1\) ([^]*?):\n[^]*/.exec(stdout) ?? [];
   if (title === undefined) {
     if (status !== 0 || passed === 0) throw new Error(`${test} did not run:\n${stdout}\n${stderr}`);
     return { passed };
   }
   const [, path] = /HISTORY_PATH=(\d+)/.exec(stdout) ?? [];
   const history = path === undefined ? "" : `, at history ${Number(path) + 1}`;
-  return { passed, failure: title.replaceAll(/\s+/g, " ").trim() + history };
+  return { passed, failure: title.replaceAll(/\s+/g, " ").trim() + history, report };
 }
 
 /** @returns {Mutant[]} */
@@ -104,9 +104,9 @@ try {
   /** Tests that pass as they are. */
   const control = new Map();
   for (const test of new Set(mutants.flatMap(({ tests }) => tests))) {
-    const { passed, failure } = runTest(ROOT, test, postgres.url);
+    const { passed, failure, report } = runTest(ROOT, test, postgres.url);
     control.set(test, failure);
-    console.error(failure === undefined ? `control: ${test} passes (${passed})` : `control: ${test} FAILS: ${failure}`);
+    console.error(failure === undefined ? `control: ${test} passes (${passed})` : `control: ${test} FAILS:${report}`);
   }
   for (const mutant of mutants) {
     const { name, what, tests } = mutant;
