@@ -18,8 +18,7 @@ const runs: Readonly<Record<Part, (options: BenchOptions) => Promise<Report[]>>>
   activity,
 };
 
-async function main(args: string[]): Promise<void> {
-  const options = optionsOf(args);
+async function main(options: BenchOptions): Promise<void> {
   const on = await machine();
   const started = performance.now();
   const reports: Report[] = [];
@@ -34,7 +33,14 @@ async function main(args: string[]): Promise<void> {
   else console.log(`\n${seconds} s`);
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(error);
-  process.exitCode = 1;
-});
+/** The options of the command; says what is wrong with them and ends the process. */
+function asked(): BenchOptions {
+  try {
+    return optionsOf(process.argv.slice(2));
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exit(2);
+  }
+}
+
+await main(asked());
