@@ -9,12 +9,12 @@ import { webhookSink } from "../sinks/webhook.js";
 import type { Severity } from "../../entities/activity.js";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { asWriter } from "../core/rights.js";
 import type { Session } from "../core/session.js";
 import { Alerts, ownCategory } from "./alerts.js";
 import { Connection } from "./connection.js";
 import type { ActivityEntry, ActivityInput, RecordNowInput } from "./entry.js";
 import { EntryMaker } from "./entry-maker.js";
-import { installedOnly } from "./installed.js";
 import { type Dropped, Lane } from "./lane.js";
 import type { Alert } from "./alert-options.js";
 import type { CheckedActivityOptions } from "./options.js";
@@ -30,6 +30,7 @@ export class Recorder {
   readonly maker: EntryMaker;
   readonly connection: Connection;
   readonly lanes: readonly Lane[];
+  readonly #dataSource: DataSource;
   readonly #schema: string;
   readonly #writer: Writer;
   readonly #alerts: Alerts;
@@ -45,6 +46,7 @@ export class Recorder {
   constructor(dataSource: DataSource) {
     const { activity, schema } = attachmentOf(dataSource);
     this.options = activity as CheckedActivityOptions;
+    this.#dataSource = dataSource;
     this.#schema = schema;
     this.#writer = new Writer(schema, this.options.queue);
     this.maker = new EntryMaker(this.options);
@@ -100,7 +102,8 @@ export class Recorder {
     if (within !== undefined) await this.#writeWithin(within, entry);
     else {
       if (this.#database !== undefined) {
-        const raised = await installedOnly(
+        const raised = await asWriter(
+          this.#dataSource,
           this.connection.run((session) => this.#alerts.write(session, this.#schema, [entry])),
         );
         this.#tell(raised);
@@ -122,7 +125,7 @@ export class Recorder {
       );
     }
     const { text, values } = insertEntries(this.#schema, [entry]);
-    await installedOnly(manager.query(text, [...values]));
+    await asWriter(this.#dataSource, manager.query(text, [...values]));
     this.#open.set(queryRunner, [...(this.#open.get(queryRunner) ?? []), entry]);
   }
 

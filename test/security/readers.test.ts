@@ -1,5 +1,7 @@
 import { expect } from "chai";
 import { PassThrough } from "node:stream";
+import { inspect } from "node:util";
+import type { DataSource } from "typeorm";
 import { type EventLog, eventLog, EventLogError } from "../../src/index.js";
 import { TrackedApplication } from "../tracked-application.js";
 import { Account } from "./entities.js";
@@ -10,7 +12,7 @@ async function drained(events: AsyncIterable<unknown>): Promise<void> {
 }
 
 /** Every call of the log that needs rights on it. */
-const doors: Readonly<Record<string, (log: EventLog) => Promise<unknown>>> = {
+const doors: Readonly<Record<string, (log: EventLog, dataSource: DataSource) => Promise<unknown>>> = {
   events: (log) => drained(log.events()),
   "events of a record": (log) => drained(log.events({ entity: Account, recordId: 1 })),
   "events since a point": (log) => drained(log.events({ from: new Date() })),
@@ -35,11 +37,17 @@ const doors: Readonly<Record<string, (log: EventLog) => Promise<unknown>>> = {
   "activity.stats": ({ activity }) => activity.stats(),
   "activity.failures": ({ activity }) => activity.failures({ subject: "ada" }),
   "activity.cleanup": ({ activity }) => activity.cleanup({ olderThanDays: 400 }),
+  "activity.recordNow": ({ activity }) => activity.recordNow("tried"),
+  "activity.recordNow of what alerts count": ({ activity }) =>
+    activity.recordNow("sign_in", { outcome: "failure", subject: "ada" }),
+  "activity.recordNow within": ({ activity }, dataSource) =>
+    dataSource.transaction((within) => activity.recordNow("tried", { within })),
 };
 
 const readsEvents = ["events", "events of a record", "events since a point", "history", "tail", "status"];
-const activity = Object.keys(doors).filter((door) => door.startsWith("activity."));
-const needsOwner = Object.keys(doors).filter((door) => !readsEvents.includes(door) && !activity.includes(door));
+const adds = Object.keys(doors).filter((door) => door.startsWith("activity.recordNow"));
+const activity = Object.keys(doors).filter((door) => door.startsWith("activity.") && !adds.includes(door));
+const needsOwner = Object.keys(doors).filter((door) => ![...readsEvents, ...activity, ...adds].includes(door));
 
 function outcomes(code: string, ...groups: readonly (readonly string[])[]): Record<string, string> {
   return Object.fromEntries(groups.flat().map((door) => [door, code]));
@@ -52,15 +60,17 @@ describe("what a role is told that may not read the log", () => {
     application: {
       ...outcomes("NOT_READER", readsEvents),
       ...outcomes("NOT_OWNER", needsOwner),
-      ...outcomes("done", activity),
+      ...outcomes("done", activity, adds),
     },
     reader: {
       ...outcomes("done", readsEvents, activity),
+      ...outcomes("NOT_WRITER", adds),
       ...outcomes("NOT_OWNER", needsOwner),
       "activity.cleanup": "NOT_OWNER",
     },
     stranger: {
       ...outcomes("NOT_READER", readsEvents, activity),
+      ...outcomes("NOT_WRITER", adds),
       ...outcomes("NOT_OWNER", needsOwner),
       "activity.cleanup": "NOT_OWNER",
     },
@@ -68,9 +78,10 @@ describe("what a role is told that may not read the log", () => {
   for (const [role, codes] of Object.entries(expected) as [keyof typeof expected, Record<string, string>][]) {
     it(`tells the ${role} of each call whether it may, and if not, what would help`, async function () {
       this.timeout(60_000);
-      const log = eventLog(await guarded().open(role));
+      const dataSource = await guarded().open(role);
+      const log = eventLog(dataSource);
       const found: Record<string, string> = {};
-      for (const [door, call] of Object.entries(doors)) found[door] = await outcomeOf(call(log));
+      for (const [door, call] of Object.entries(doors)) found[door] = await outcomeOf(call(log, dataSource));
       expect(found).to.deep.equal(codes);
     });
   }
@@ -81,6 +92,23 @@ describe("what a role is told that may not read the log", () => {
     expect(error).to.be.instanceOf(EventLogError);
     expect((error as EventLogError).hint).to.include("grantReadTo");
   });
+
+  it("names the grant that lets a role write the activity log, and nothing of the entry", async () => {
+    const dataSource = await guarded().open("reader");
+    const { activity: log } = eventLog(dataSource);
+    const entry = { subject: "somebody" };
+    for (const error of [
+      await log.recordNow("tried", entry).catch((reason: unknown) => reason),
+      await dataSource
+        .transaction((within) => log.recordNow("tried", { within, ...entry }))
+        .catch((reason: unknown) => reason),
+    ]) {
+      expect(error).to.be.instanceOf(EventLogError);
+      expect((error as EventLogError).message).to.include("permission denied for table activity");
+      expect((error as EventLogError).hint).to.include("install({ grantTo: role })");
+      expect(inspect(error)).not.to.include("somebody");
+    }
+  });
 });
 
 describe("what everyone is told where there is no log", () => {
@@ -89,7 +117,8 @@ describe("what everyone is told where there is no log", () => {
     const application = await TrackedApplication.start([Account], { install: false });
     try {
       const found: Record<string, string> = {};
-      for (const [door, call] of Object.entries(doors)) found[door] = await outcomeOf(call(application.log));
+      for (const [door, call] of Object.entries(doors))
+        found[door] = await outcomeOf(call(application.log, application.dataSource));
       expect(found).to.deep.equal({ ...outcomes("NOT_INSTALLED", Object.keys(doors)), status: "done" });
     } finally {
       await application.stop();
