@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import ipaddr from "ipaddr.js";
 import { keyedHash } from "./keyed-hash.js";
 import type { CheckedActivityOptions } from "./options.js";
@@ -17,6 +18,8 @@ const withPort = /^([^:]*):(\d{1,5})$/;
  */
 export function endpointOf(text: string | null | undefined): Endpoint | null {
   if (text === null || text === undefined) return null;
+  // As nearly all are: what follows takes twenty times as long.
+  if (isIPv4(text)) return { ip: text, port: null };
   const bare = text
     .trim()
     .replace(/^"(.*)"$/, "$1")
@@ -30,8 +33,8 @@ export function endpointOf(text: string | null | undefined): Endpoint | null {
 }
 
 function normalAddress(host: string): string | null {
-  // ipaddr.js reads octal, hexadecimal and short forms too: nobody means those in a header.
-  if (ipaddr.IPv4.isValidFourPartDecimal(host)) return ipaddr.IPv4.parse(host).toString();
+  // Not by ipaddr.js, which reads octal, hexadecimal and short forms too: nobody means those in a header.
+  if (isIPv4(host)) return host;
   const unzoned = host.replace(/%[\w.-]+$/, "");
   if (!unzoned.includes(":") || !ipaddr.IPv6.isValid(unzoned)) return null;
   const address = ipaddr.IPv6.parse(unzoned);
