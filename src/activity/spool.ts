@@ -32,6 +32,12 @@ interface Segment {
   waiting: number;
 }
 
+interface StoredFile {
+  readonly entries: ActivityEntry[];
+  readonly remove: () => void;
+  readonly leave: () => void;
+}
+
 /**
  * What waits for the database, in files of a folder, so that it survives the process: every entry is in its file before record()
  * returns. An entry whose write was interrupted may be written twice, which its id makes harmless.
@@ -83,8 +89,8 @@ export class Spool {
     }
   }
 
-  /** The entries of one stored file, with the way to have it removed once they are written. */
-  next(): { readonly entries: ActivityEntry[]; readonly remove: () => void } | undefined {
+  /** The entries of one stored file: to be removed once they are written, or else left for whoever finds it next. */
+  next(): StoredFile | undefined {
     if (this.#stored.length === 0 && this.#overflow !== undefined) {
       this.#close(this.#overflow);
       this.#overflow = undefined;
@@ -95,7 +101,7 @@ export class Spool {
       ours.delete(path);
       rmSync(path, { force: true }); // another process may have taken it over too
     };
-    return { entries: readEntries(path), remove };
+    return { entries: readEntries(path), remove, leave: () => void ours.delete(path) };
   }
 
   /** Takes over the files of processes that are gone. */

@@ -8,7 +8,7 @@ import type { Spool } from "./spool.js";
  */
 export class SpooledLane {
   /** Entries of a stored file that are in the queue now. */
-  #loaded: { readonly waiting: Set<string>; readonly remove: () => void } | undefined;
+  #loaded: { readonly waiting: Set<string>; readonly remove: () => void; readonly leave: () => void } | undefined;
 
   constructor(
     readonly lane: Lane,
@@ -61,6 +61,8 @@ export class SpooledLane {
   }
 
   close(): void {
+    this.#loaded?.leave();
+    this.#loaded = undefined;
     this.spool.close();
   }
 
@@ -79,12 +81,12 @@ export class SpooledLane {
   #loadNext(): void {
     if (this.#loaded !== undefined || this.lane.length > 0) return;
     for (let next = this.spool.next(); next !== undefined; next = this.spool.next()) {
-      const { entries, remove } = next;
+      const { entries, remove, leave } = next;
       if (entries.length === 0) {
         remove();
         continue;
       }
-      this.#loaded = { waiting: new Set(entries.map(({ id }) => id)), remove };
+      this.#loaded = { waiting: new Set(entries.map(({ id }) => id)), remove, leave };
       return this.lane.load(entries);
     }
   }

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 /** A way to the database that can be stalled, cut and closed. */
 export class FaultProxy {
   readonly #sockets = new Set<Socket>();
-  #mode: "open" | "stalled" | "stopped" = "open";
+  #mode: "open" | "stalled" | "stopped" | "deaf" = "open";
 
   private constructor(
     private readonly server: Server,
@@ -39,6 +39,11 @@ export class FaultProxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** The server hears and does what it is told; its answers are lost with the connection. */
+  loseAnswers(): void {
+    this.#mode = "deaf";
+  }
+
   restart(): void {
     this.#mode = "open";
     for (const socket of this.#sockets) socket.resume();
@@ -59,7 +64,7 @@ export class FaultProxy {
     ] as const) {
       this.#sockets.add(from);
       from.on("error", () => undefined);
-      from.on("data", (chunk) => void to.write(chunk));
+      from.on("data", (chunk) => void (this.#mode === "deaf" && from === upstream ? to.destroy() : to.write(chunk)));
       from.on("close", () => {
         this.#sockets.delete(from);
         to.destroy();

@@ -1,11 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import type { TrackedApplication } from "../tracked-application.js";
+import { type ActivityOptions, eventLog } from "../../src/index.js";
+import { newDataSource, type TrackedApplication } from "../tracked-application.js";
+import { Account } from "./account.js";
 import { rows, startActivity, until } from "./activity-log.js";
 import { FaultProxy } from "./fault-proxy.js";
 
@@ -182,6 +185,120 @@ describe("activity under faults", function () {
     expect(await droppedBy(writer.pid)).to.equal(gone.length);
     expect(gaps[0]).to.include({ severity: "error" });
     console.log(`      ${gone.length} dropped, ${gaps.length} gap entries that say so`);
+  });
+
+  /** Another DataSource of this process, with large batches and no alerts. */
+  const open = (url: string, activity: ActivityOptions) =>
+    newDataSource(
+      url,
+      [Account],
+      {},
+      { activity: { batch: { size: 1_000, intervalMs: 600_000 }, alerts: false, ...activity } },
+    ).initialize();
+
+  it("writes once what is sent again because an answer was lost: entries, and the gap entry", async () => {
+    const dataSource = await open(proxy.url, { queue: 5 });
+    try {
+      const { activity } = eventLog(dataSource);
+      activity.record("warm");
+      await activity.flush(); // the connection is there
+      for (let number = 0; number < 8; number++)
+        activity.record("numbered", { subject: "sent twice", details: { number } });
+      proxy.loseAnswers();
+      expect(await activity.flush()).to.equal(false);
+      await until(async () => (await stored("sent twice")).length === 5, "what the server was told");
+      proxy.restart();
+      await until(() => activity.flush(), "the second attempt");
+      expect(await stored("sent twice")).to.deep.equal([0, 1, 2, 3, 4]);
+      expect((await gapsOf(process.pid)).map(({ details }) => details.dropped)).to.deep.equal([3]);
+    } finally {
+      proxy.restart();
+      await dataSource.destroy();
+    }
+  });
+
+  const deadPid = () => spawnSync(process.execPath, ["--version"]).pid;
+
+  it("keeps a stored file until the last of its entries is written", async () => {
+    const count = 2_500;
+    const entry = await app.log.activity.recordNow("numbered", { subject: "template" });
+    const lines = Array.from({ length: count }, (_, number) =>
+      JSON.stringify({ ...entry, id: randomUUID(), subject: "left", details: { number } }),
+    );
+    const name = `${hostname().replaceAll(/[^\w.-]/g, "_")}-${deadPid()}-${randomUUID()}.jsonl`;
+    await writeFile(join(folder, name), `${lines.join("\n")}\n`);
+    await app.query(`create function fail() returns trigger language plpgsql as $$ begin raise 'out of order' using errcode = '55000'; end $$;
+      create trigger fail before insert on chronicle.activity for each row
+      when (new.subject = 'left' and new.details ->> 'number' = '1500') execute function fail()`);
+    const first = await open(app.database.url, { spool: folder });
+    expect(await eventLog(first).activity.flush()).to.equal(false);
+    await first.destroy();
+    expect(await stored("left"), "written before the failure").to.have.length(1_000);
+    expect(await readdir(folder)).to.deep.equal([name]);
+    await app.query("drop function fail cascade");
+    const second = await open(app.database.url, { spool: folder });
+    try {
+      expect(await eventLog(second).activity.flush()).to.equal(true);
+      const found = await stored("left");
+      expect(found).to.have.length(count);
+      expect(new Set(found), "written twice").to.have.length(count);
+      expect(await readdir(folder)).to.deep.equal([]);
+    } finally {
+      await second.destroy();
+    }
+  });
+
+  it("says with each write how many entries wait behind it", async () => {
+    await app.query(`create table told (id serial, waiting integer);
+      create function told() returns trigger language plpgsql as $$ begin insert into told (waiting) values (new.waiting); return null; end $$;
+      create trigger told after insert or update of waiting on chronicle.activity_writer for each row execute function told()`);
+    const dataSource = await open(app.database.url, {});
+    try {
+      const { activity } = eventLog(dataSource);
+      for (let number = 0; number < 2_500; number++) activity.record("many");
+      await activity.flush();
+      const told = await app.query<{ waiting: number }>("select waiting from told order by id");
+      expect(told.map(({ waiting }) => waiting)).to.deep.equal([1_500, 500, 0]);
+    } finally {
+      await app.query("drop function told cascade; drop table told");
+      await dataSource.destroy();
+    }
+  });
+
+  it("tells of each writer that is gone by the bounds that it left: of this machine's at once, of another's after hours", async () => {
+    const writers: [node: string, hours: number, waiting: number, told?: string][] = [
+      [`${hostname()}:${deadPid()}`, 0, 7, "error"],
+      [`${hostname()}:${deadPid()}`, 0, 0, "warning"],
+      [`${hostname()}:${process.ppid}`, 1, 3],
+      ["elsewhere:1", 4, 2, "error"],
+      ["elsewhere:2", 2, 2],
+    ];
+    for (const [node, hours, waiting] of writers)
+      await app.query(
+        `insert into chronicle.activity_writer (run, node, waiting, queue, seen_at)
+        values (gen_random_uuid(), $1, $2, 10, now() - make_interval(hours => $3))`,
+        [node, waiting, hours],
+      );
+    const expected = writers.flatMap(([node, , waiting, severity]) =>
+      severity === undefined ? [] : [{ node, severity, lost: { atLeast: waiting, atMost: 10 } }],
+    );
+    const told = async () =>
+      (await rows<{ severity: string; details: LostDetails }>(app, "action = 'gap' and details ? 'lost'"))
+        .map(({ severity, details: { node, lost } }) => ({ node, severity, lost }))
+        .filter(({ node }) => writers.some(([own]) => own === node));
+    const dataSource = await open(app.database.url, {});
+    try {
+      await until(async () => (await told()).length >= expected.length, "the gap entries");
+      expect(await told()).to.have.deep.members(expected);
+      const left = await app.query<{ node: string }>("select node from chronicle.activity_writer");
+      const nodes = left.map(({ node }) => node);
+      expect(writers.flatMap(([node, , , isTold]) => (isTold ? [] : [node]))).to.deep.equal(
+        nodes.filter((node) => writers.some(([own]) => own === node)),
+      );
+    } finally {
+      await app.query("delete from chronicle.activity_writer where node = any ($1)", [writers.map(([node]) => node)]);
+      await dataSource.destroy();
+    }
   });
 
   it("keeps what the queue has no room for in the spool while the database is away", async () => {
