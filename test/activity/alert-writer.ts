@@ -6,11 +6,12 @@ import { newDataSource } from "../tracked-application.js";
 import { Account } from "./account.js";
 
 /**
- * A process that counts together with others: `alert-writer.js <url>`. Each line that it reads is JSON: `{ fail: { subject: times } }`
- * records so many failed sign-ins, the subjects in turn, and `{ count: [subjects] }` asks for their failures; its answers are lines
- * too, and so is each alert that it raises.
+ * A process that counts together with others: `alert-writer.js <url>`, and `alert-writer.js <url> quiet` without alerts. Each line
+ * that it reads is JSON: `{ fail: { subject: times } }` records so many failed sign-ins, the subjects in turn, and flushes unless
+ * `flush: false` is with it; `{ count: [subjects] }` asks for their failures. Its answers are lines too, and so is each alert that
+ * it raises.
  */
-const [url = ""] = process.argv.slice(2);
+const [url = "", kind] = process.argv.slice(2);
 const say = (line: unknown) => writeSync(1, `${JSON.stringify(line)}\n`);
 
 const dataSource = newDataSource(
@@ -20,7 +21,7 @@ const dataSource = newDataSource(
   {
     activity: {
       batch: { size: 1_000, intervalMs: 600_000 },
-      alerts: { onAlert: ({ name, value }) => void say({ alert: [name, value] }) },
+      alerts: kind !== "quiet" && { onAlert: ({ name, value }) => void say({ alert: [name, value] }) },
     },
   },
 );
@@ -29,7 +30,11 @@ const { activity } = eventLog(dataSource);
 say({ ready: true });
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { fail, count } = JSON.parse(line) as { fail?: Record<string, number>; count?: string[] };
+  const { fail, flush, count } = JSON.parse(line) as {
+    fail?: Record<string, number>;
+    flush?: false;
+    count?: string[];
+  };
   if (fail !== undefined) {
     const left = new Map(Object.entries(fail));
     while (left.size > 0) {
@@ -40,7 +45,7 @@ for await (const line of createInterface({ input: process.stdin })) {
       }
       await new Promise((resolve) => setTimeout(resolve, 1)); // so that the processes come between one another
     }
-    say({ recorded: await activity.flush() });
+    if (flush !== false) say({ recorded: await activity.flush() });
   }
   if (count !== undefined) {
     const failures = [];

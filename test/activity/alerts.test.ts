@@ -109,19 +109,48 @@ describe("alerts", function () {
   it("fire by filter and window for anything else", async () => {
     const { activity } = app.log;
     const actor = { type: "user", id: "9" };
-    for (const [seconds, action] of [
-      [0, "export.csv"],
-      [30, "export"],
-      [59, "report"],
-      [60, "export.json"],
+    // Another action, another's and one that failed count for nothing.
+    for (const [seconds, action, id, outcome] of [
+      [0, "export.csv", "9", "success"],
+      [30, "export", "9", "success"],
+      [35, "export", "10", "success"],
+      [40, "export", "9", "failure"],
+      [59, "report", "9", "success"],
+      [60, "export.json", "9", "success"],
     ] as const)
-      await activity.recordNow(action, { actor, outcome: "success", occurredAt: at(seconds) });
+      await activity.recordNow(action, { actor: { type: "user", id }, outcome, occurredAt: at(seconds) });
     expect(raised).to.have.length(0);
     await activity.recordNow("export", { actor, outcome: "success", occurredAt: at(61) });
     expect(raised.map(({ name, value }) => [name, value])).to.deep.equal([["exports", "9"]]);
     await activity.recordNow("meltdown", { severity: "critical", occurredAt: at(0) });
     await activity.recordNow("meltdown", { severity: "critical", occurredAt: at(9) });
     expect(raised.at(-1)).to.include({ name: "anything critical", by: null, value: null, count: 2 });
+  });
+
+  it("of a rule stand for their window: no second above the threshold within it, one where it is reached after it", async () => {
+    const exported = (id: string, seconds: number) =>
+      app.log.activity.recordNow("export", {
+        actor: { type: "user", id },
+        outcome: "success",
+        occurredAt: at(seconds),
+      });
+    // The alert is of second 20, so its window of 60 s is over with second 80.
+    for (const seconds of [0, 10, 20, 30, 40, 79.999]) await exported("goes on", seconds);
+    expect(raised.map(({ value, count }) => [value, count])).to.deep.equal([["goes on", 3]]);
+    await exported("goes on", 80);
+    expect(raised.slice(1).map(({ value, count }) => [value, count])).to.deep.equal([["goes on", 4]]);
+
+    // After a pause, counting begins anew: below the threshold there is none.
+    for (const seconds of [0, 10, 20, 200, 210]) await exported("comes back", seconds);
+    expect(raised.slice(2).map(({ value, count }) => [value, count])).to.deep.equal([["comes back", 3]]);
+    await exported("comes back", 220);
+    expect(raised.slice(3).map(({ value, count }) => [value, count])).to.deep.equal([["comes back", 3]]);
+
+    const entries = await found(app, { action: "alert", actor: { type: "user" } });
+    const moments = (id: string) =>
+      entries.flatMap(({ actor, occurredAt }) => (actor?.id === id ? [(occurredAt.getTime() - start) / 1000] : []));
+    expect(moments("goes on")).to.deep.equal([80, 20]);
+    expect(moments("comes back")).to.deep.equal([220, 20]);
   });
 
   it("are not hidden by batches: what they count is written at once", async () => {
@@ -199,6 +228,7 @@ describe("counting failures before a sign-in", function () {
       activity.record("sign_in", { outcome: "failure", subject: "queued", occurredAt: new Date(now - 61_000) });
       activity.record("sign_in", { outcome: "success", subject: "queued" });
       activity.record("sign_in", { outcome: "failure", subject: "else" });
+      activity.record("export", { outcome: "failure", subject: "queued" });
       expect(await activity.failures({ subject: "queued", windowSeconds: 60 })).to.equal(3);
       expect(await activity.failures({ subject: "queued", windowSeconds: 62 })).to.equal(4);
     } finally {

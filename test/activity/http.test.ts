@@ -201,6 +201,29 @@ describe("reading, exporting and cleaning up over HTTP", function () {
     }
   });
 
+  it("takes nothing but true for a yes, and throws on what authorize throws", async () => {
+    const answers = ["yes", 1, {}, undefined, Promise.resolve("yes"), Promise.resolve(false)];
+    for (const answer of answers) {
+      const app = await startActivity({ authorize: () => answer as boolean });
+      try {
+        const handler = app.log.activity.adminHandler();
+        for (const call of calls) expect((await ask(handler, call)).status, call[1]).to.equal(403);
+      } finally {
+        await app.stop();
+      }
+    }
+    const app = await startActivity({ authorize: () => Promise.reject(new Error("who?")) });
+    try {
+      const handler = app.log.activity.adminHandler();
+      for (const call of calls) {
+        const error = await ask(handler, call).catch((problem: unknown) => problem);
+        expect(error, call[1]).to.have.property("message", "who?");
+      }
+    } finally {
+      await app.stop();
+    }
+  });
+
   it("asks authorize with the action and the user, answers, and records who did it", async () => {
     const asked: unknown[] = [];
     const app = await startActivity({

@@ -7,12 +7,14 @@ import { found, startActivity } from "./activity-log.js";
 const secret = "the secret of the hashes";
 const hash = (text: string) => `sha256:${createHmac("sha256", secret).update(text).digest("hex")}`;
 
-/** What is kept of params under some options. */
+/** What is kept of params under some options, and of details alike. */
 async function kept(options: ActivityOptions, params: object): Promise<Record<string, unknown> | undefined> {
   const app = await startActivity(options);
   try {
-    app.log.activity.record("privacy", { params });
-    return (await found(app, { action: "privacy" }))[0]?.params;
+    app.log.activity.record("privacy", { params, details: params });
+    const [entry] = await found(app, { action: "privacy" });
+    expect(entry?.details).to.deep.equal(entry?.params);
+    return entry?.params;
   } finally {
     await app.stop();
   }
@@ -101,21 +103,21 @@ describe("the privacy of activity", function () {
     expect((found?.many as unknown[] | undefined)?.at(-1)).to.equal("[500 more]");
   });
 
-  for (const [mode, ip, xForwardedFor] of [
-    ["hash", hash("203.0.113.9"), `${hash("198.51.100.7")}`],
-    ["truncate", "203.0.113.0/24", "198.51.100.0/24"],
-    ["exclude", null, null],
+  for (const [mode, ip, xForwardedFor, port] of [
+    ["hash", hash("203.0.113.9"), `${hash("198.51.100.7")}`, 4711],
+    ["truncate", "203.0.113.0/24", "198.51.100.0/24", 4711],
+    ["exclude", null, null, null],
   ] as const) {
     it(`keeps addresses as ipPrivacy "${mode}" has it, in ip, X-Forwarded-For and Forwarded alike`, async () => {
       const app = await startActivity({ ipPrivacy: mode, ipSecret: secret });
       try {
         const request = {
           headers: { "x-forwarded-for": "198.51.100.7", forwarded: "for=198.51.100.7" },
-          socket: { remoteAddress: "203.0.113.9", remotePort: 1 },
+          socket: { remoteAddress: "203.0.113.9", remotePort: 4711 },
         };
         app.log.activity.record("address", { request });
         const [entry] = await found(app, { action: "address" });
-        expect(entry?.request).to.include({ ip, xForwardedFor });
+        expect(entry?.request).to.include({ ip, xForwardedFor, port });
         expect(JSON.stringify(entry)).not.to.match(/198\.51\.100\.7|203\.0\.113\.9/);
       } finally {
         await app.stop();

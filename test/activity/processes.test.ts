@@ -19,8 +19,8 @@ class Counter {
   readonly #child: ChildProcess;
   #output = "";
 
-  constructor(url: string) {
-    this.#child = spawn(process.execPath, [script, url], { stdio: ["pipe", "pipe", "inherit"] });
+  constructor(url: string, ...kind: "quiet"[]) {
+    this.#child = spawn(process.execPath, [script, url, ...kind], { stdio: ["pipe", "pipe", "inherit"] });
     this.#child.stdout?.on("data", (chunk: Buffer) => (this.#output += chunk.toString()));
   }
 
@@ -35,10 +35,14 @@ class Counter {
 
   /** The answer to a command, or to the start. */
   async answer<Key extends keyof Line>(key: Key, command?: object): Promise<NonNullable<Line[Key]>> {
-    if (command !== undefined) this.#child.stdin?.write(`${JSON.stringify(command)}\n`);
+    if (command !== undefined) this.tell(command);
     const given = () => this.lines.map((line) => line[key]).find((value) => value !== undefined);
     await until(() => given() !== undefined || this.#child.exitCode !== null, `the answer ${key}`);
     return given() as NonNullable<Line[Key]>;
+  }
+
+  tell(command: object): void {
+    this.#child.stdin?.write(`${JSON.stringify(command)}\n`);
   }
 
   async end(): Promise<void> {
@@ -93,5 +97,18 @@ describe("two processes that count together", function () {
     const expected = subjects.map((subject) => timesOf(subject, 0) + timesOf(subject, 1));
     for (const counter of counters)
       expect(await counter.answer("failures", { count: subjects })).to.deep.equal(expected);
+  });
+
+  it("find a failure of the other at once, though nobody flushes it and no alert counts it", async () => {
+    const quiet = new Counter(app.database.url, "quiet");
+    try {
+      await quiet.answer("ready");
+      await quiet.answer("recorded", { fail: { "the first entry": 1 } }); // it is written at once anyway
+      quiet.tell({ fail: { unflushed: 3 }, flush: false });
+      const { failures } = app.log.activity;
+      await until(async () => (await failures({ subject: "unflushed" })) === 3, "the other's failures");
+    } finally {
+      await quiet.end();
+    }
   });
 });

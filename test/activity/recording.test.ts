@@ -260,6 +260,20 @@ describe("recording activity", function () {
     }
   });
 
+  it("writes the first entry at once, so that others know of the process, and the next ones in their batch", async () => {
+    const other = await startActivity({ batch: { intervalMs: 600_000 } });
+    try {
+      other.log.activity.record("first");
+      await until(async () => (await rows(other)).length === 1, "the first entry");
+      expect(await other.query("select node from chronicle.activity_writer")).to.have.length(1);
+      other.log.activity.record("next");
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect((await rows(other)).map(({ action }) => action)).to.deep.equal(["first"]);
+    } finally {
+      await other.stop();
+    }
+  });
+
   it("writes what waits when the DataSource is destroyed", async () => {
     const other = await startActivity({ batch: { intervalMs: 600_000 } });
     other.log.activity.record("first");
