@@ -18,7 +18,7 @@ const withPort = /^([^:]*):(\d{1,5})$/;
  */
 export function endpointOf(text: string | null | undefined): Endpoint | null {
   if (text === null || text === undefined) return null;
-  // As nearly all are: what follows takes twenty times as long.
+  // As nearly all are, and read at a fraction of the cost of what follows.
   if (isIPv4(text)) return { ip: text, port: null };
   const bare = text
     .trim()
