@@ -183,6 +183,30 @@ describe("recording activity", function () {
     expect(failed).to.equal("25P02");
   });
 
+  it("tells other sinks of what lies inside a transaction once it is committed, and never of what was rolled back", async () => {
+    const seen: (string | null)[] = [];
+    const other = await startActivity({
+      sinks: ["database", async (batch) => void seen.push(...batch.map(({ subject }) => subject))],
+    });
+    try {
+      const { activity } = other.log;
+      for (const subject of ["lost", "kept"]) {
+        await other.dataSource
+          .transaction(async (within) => {
+            await activity.recordNow("inside", { within, subject });
+            await activity.flush();
+            expect(seen).to.deep.equal([]);
+            if (subject === "lost") throw new Error("roll back");
+          })
+          .catch((error: Error) => expect(error.message).to.equal("roll back"));
+      }
+      await activity.flush();
+      expect(seen).to.deep.equal(["kept"]);
+    } finally {
+      await other.stop();
+    }
+  });
+
   it("does not wait for the pool when the caller holds its last connection", async () => {
     const small = await startActivity({}, { dataSource: { extra: { max: 1 } } });
     try {
