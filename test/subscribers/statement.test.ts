@@ -1,16 +1,66 @@
 import { expect } from "chai";
 import { withRequestContext } from "../../src/index.js";
-import { endsTransaction, returnsToSavepoint } from "../../subscribers/statement.js";
+import {
+  endOfBegin,
+  endsTransaction,
+  fitsInTransaction,
+  keepsTransaction,
+  mayWrite,
+  returnsToSavepoint,
+  savepointsOf,
+} from "../../subscribers/statement.js";
 import { TrackedApplication } from "../tracked-application.js";
 import { blog, Tag } from "./entities/blog.js";
 
+/** For titles. */
+const inLine = (text: string): string => text.replaceAll(/\s+/g, " ");
+
 describe("the commands of a statement", () => {
-  const end = ["commit", " END;", "/* a */ rollback", "select 1; commit", "abort -- now", "prepare transaction 'x'"];
-  for (const text of end)
-    it(`has the end of a transaction in ${text}`, () => expect(endsTransaction(text)).to.equal(true));
+  const ends = {
+    kept: [
+      "commit",
+      " END;",
+      "select 1; commit",
+      "select 1;\n  commit work",
+      "commit -- prepared",
+      "prepare transaction 'x'",
+      "PREPARE\n  TRANSACTION 'x'",
+    ],
+    taken: [
+      "/* a */ rollback",
+      "rollback;",
+      "rollback work",
+      "Rollback  Transaction and chain",
+      "-- a\n  -- b\nabort",
+      "abort -- now",
+      "select 1 ;  rollback",
+      "/* a * b */ /**/ rollback",
+      "rollback; select 'to'",
+    ],
+    // It is not this one that it commits.
+    prepared: ["commit prepared 'x'", "COMMIT\n  PREPARED 'x'"],
+  };
+  for (const [how, texts] of Object.entries(ends)) {
+    for (const text of texts) {
+      it(`has the end of a transaction in ${inLine(text)}, ${how}`, () => {
+        expect({ ends: endsTransaction(text), kept: keepsTransaction(text) }).to.deep.equal({
+          ends: true,
+          kept: how === "kept",
+        });
+      });
+    }
+  }
 
   const goOn = [
+    "select 1",
     "rollback to savepoint a",
+    "rollback  work  to a",
+    "rollback\ntransaction\nto a",
+    "savepoint commit_later",
+    "release savepoint a",
+    "prepare commit_later as select 1",
+    "select committed, ended from tag",
+    "update tag set ended = 1; select 1 as commit",
     "do $$ begin update tag set color = null; end $$",
     "do $body$ begin begin null; end; rollback; end $body$",
     "insert into tag values ('a; commit')",
@@ -21,12 +71,91 @@ describe("the commands of a statement", () => {
     "create function one() returns integer begin atomic select 1; end",
     "select $1, 'a$$; commit; $$'",
   ];
-  for (const text of goOn) it(`has no end of one in ${text}`, () => expect(endsTransaction(text)).to.equal(false));
+  for (const text of goOn) {
+    it(`has no end of one in ${inLine(text)}`, () =>
+      expect([endsTransaction(text), keepsTransaction(text)]).to.deep.equal([false, false]));
+  }
 
-  it("has a return to a savepoint where it is a command", () => {
-    expect(returnsToSavepoint("rollback to a")).to.equal(true);
-    expect(returnsToSavepoint("insert into tag values ('; rollback to a')")).to.equal(false);
-  });
+  const returns = [
+    "rollback to a",
+    "ROLLBACK  WORK  TO a",
+    "rollback transaction\nto savepoint a",
+    "select 1;  rollback\nto a",
+  ];
+  for (const text of returns) {
+    it(`has a return to a savepoint in ${inLine(text)}`, () => expect(returnsToSavepoint(text)).to.equal(true));
+  }
+  for (const text of [
+    "rollback",
+    "rollback and chain",
+    "insert into tag values ('; rollback to a')",
+    "rollback; select a to",
+  ]) {
+    it(`has none in ${inLine(text)}`, () => expect(returnsToSavepoint(text)).to.equal(false));
+  }
+
+  const savepoints: [string, ...string[]][] = [
+    ["savepoint a", "savepoint a"],
+    ["SAVEPOINT\n  Mine_1$", "savepoint mine_1$"],
+    ['savepoint "Mine ""own"""', 'savepoint Mine "own"'],
+    ["release a", "release a"],
+    ["release  savepoint  Typeorm_1", "release typeorm_1"],
+    ["rollback to a", "rollback a"],
+    ["rollback  to  savepoint  A", "rollback a"],
+    ["rollback  work  to a", "rollback a"],
+    ['rollback  transaction  to savepoint "A"', "rollback A"],
+    ["savepoint a; insert into tag values ('; savepoint b');  release a", "savepoint a", "release a"],
+    ["/* a */ savepoint b -- ; savepoint c", "savepoint b"],
+    ["rollback"],
+    ["rollback; savepoint a", "savepoint a"],
+    ["commit"],
+    ["select 1"],
+    ["select 'savepoint a'"],
+  ];
+  for (const [text, ...expected] of savepoints) {
+    it(`names ${expected.length === 0 ? "no savepoint" : expected.join(" and ")} in ${inLine(text)}`, () =>
+      expect(savepointsOf(text).map(({ command, name }) => `${command} ${name}`)).to.deep.equal(expected));
+  }
+
+  const begins: [text: string, begin: string][] = [
+    ["begin", "begin"],
+    ["START  TRANSACTION", "START  TRANSACTION"],
+    ["  -- a\n begin isolation level serializable; select 1", "  -- a\n begin isolation level serializable"],
+    ["/* a */ start transaction read only; insert", "/* a */ start transaction read only"],
+  ];
+  for (const [text, begin] of begins) {
+    it(`opens a transaction by ${inLine(text)}`, () => expect(text.slice(0, endOfBegin(text))).to.equal(begin));
+  }
+  for (const text of ["select 1; begin", "beginning", "start", "starttransaction"]) {
+    it(`opens none by ${inLine(text)}`, () => expect(endOfBegin(text)).to.equal(-1));
+  }
+
+  const session = "set show reset savepoint release rollback listen unlisten deallocate discard checkpoint".split(" ");
+  const rows = "insert update delete merge with select values table copy truncate execute".split(" ");
+  for (const word of session) {
+    it(`writes no rows by ${word}`, () => {
+      expect(mayWrite(`/* a */ ${word.toUpperCase()} a`)).to.equal(false);
+      expect(fitsInTransaction(`${word} a`)).to.equal(false);
+    });
+  }
+  for (const word of rows) {
+    it(`may write rows by ${word}, in any transaction`, () => {
+      expect(mayWrite(`${word} a`)).to.equal(true);
+      expect(fitsInTransaction(`-- a\n ${word.toUpperCase()} a`)).to.equal(true);
+    });
+  }
+  for (const text of [
+    "vacuum tag",
+    "call insert_all()",
+    "do $$ begin delete from tag; end $$",
+    "settle",
+    "selection",
+  ]) {
+    it(`may write rows by ${inLine(text)}, but not in any transaction`, () => {
+      expect(mayWrite(text)).to.equal(true);
+      expect(fitsInTransaction(text)).to.equal(false);
+    });
+  }
 });
 
 describe("a transaction of the application", () => {
