@@ -121,7 +121,7 @@ describe("the commands of a statement", () => {
     ["begin", "begin"],
     ["START  TRANSACTION", "START  TRANSACTION"],
     ["  -- a\n begin isolation level serializable; select 1", "  -- a\n begin isolation level serializable"],
-    ["/* a */ start transaction read only; insert", "/* a */ start transaction read only"],
+    ["/* a * b */ start transaction read only; insert", "/* a * b */ start transaction read only"],
   ];
   for (const [text, begin] of begins) {
     it(`opens a transaction by ${inLine(text)}`, () => expect(text.slice(0, endOfBegin(text))).to.equal(begin));
