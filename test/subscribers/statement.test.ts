@@ -150,6 +150,7 @@ describe("the commands of a statement", () => {
     "do $$ begin delete from tag; end $$",
     "settle",
     "selection",
+    "alter table tag set logged",
   ]) {
     it(`may write rows by ${inLine(text)}, but not in any transaction`, () => {
       expect(mayWrite(text)).to.equal(true);
