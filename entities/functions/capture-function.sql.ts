@@ -1,7 +1,7 @@
 import { pinnedSettings } from "./pinned-settings.js";
 
 /** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
-export const captureFunction = (s: string): string => `-- version: 3
+export const captureFunction = (s: string): string => `-- version: 4
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
@@ -38,6 +38,7 @@ begin
   locked := pg_advisory_xact_lock_shared(%3$s);
   %13$s
   if not known then
+    if TG_OP = 'TRUNCATE' then perform ${s}.refuse_old_snapshot(TG_RELID); end if;
     execute ${s}.capture_statement(%6$s::smallint, TG_OP, '$1', relation => TG_RELID) using context;
   elsif TG_OP = 'INSERT' then
     %7$s;

@@ -29,6 +29,7 @@ import { putCommitMarker } from "./put-commit-marker.sql.js";
 import { putTriggers } from "./put-triggers.sql.js";
 import { recordKey } from "./record-key.sql.js";
 import { refuseChange } from "./refuse-change.sql.js";
+import { refuseOldSnapshot } from "./refuse-old-snapshot.sql.js";
 import { refuseSize } from "./refuse-size.sql.js";
 import { refuseCourse } from "./refuse-course.sql.js";
 import { settleCommit } from "./settle-commit.sql.js";
@@ -63,6 +64,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   numberAsText,
   digitsAsText,
   refuseSize,
+  refuseOldSnapshot,
   updateEffects,
   singleUpdateEffect,
   flushStatement,

@@ -8,6 +8,7 @@ import { numberOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
 import { grant, type Grants } from "./grants.js";
+import { refuseSharedSchema } from "./own-schema.js";
 import { type SetUpOptions, withSetUp } from "./set-up.js";
 import { putSettings } from "./settings.js";
 import { specOf } from "./spec.js";
@@ -102,6 +103,7 @@ async function putLog(
   fingerprint: string,
 ): Promise<TrackedTable[]> {
   const { schema } = attachment;
+  if ((await stepOf(session, schema)) === 0) await refuseSharedSchema(session, schema);
   await session.run(`create schema if not exists ${schema}`);
   await takeSteps(session, schema);
   for (const make of functions) await session.run(make(schema));

@@ -3,18 +3,23 @@ import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
 import { numberOf, type Session } from "../core/session.js";
 import { quoteIdentifier, quoteLiteral, raw, sql } from "../core/sql.js";
+import { refuseStrangers } from "./own-schema.js";
 import { type SetUpOptions, withSetUp } from "./set-up.js";
 import { stepOf } from "./steps.js";
 
 /**
- * Takes capture off the tables and drops the log, as long as it holds no event and no entry: what was recorded is never dropped by us.
+ * Takes capture off the tables and drops the log with its schema, as long as it holds no event and no entry, and the schema nothing
+ * of anybody else's: what was recorded is never dropped by us.
  * Does nothing where nothing is installed. Throws UNINSTALL_REFUSED, NOT_OWNER, INSTALL_LOCK_TIMEOUT.
  */
 export async function uninstall(dataSource: DataSource, options: SetUpOptions = {}): Promise<void> {
   const { schema, options: log } = attachmentOf(dataSource);
   await withSetUp(dataSource, options, async (session, setUp) => {
     if ((await stepOf(session, schema)) === 0) return;
-    await setUp(() => refuseEvents(session, schema, log.schema));
+    await setUp(async () => {
+      await refuseEvents(session, schema, log.schema);
+      await refuseStrangers(session, schema);
+    });
     for (const { relation, triggers } of await captured(session, schema))
       await setUp(() =>
         session.run(triggers.map((name) => `drop trigger if exists ${name} on ${relation}`).join("; ")),
@@ -22,6 +27,7 @@ export async function uninstall(dataSource: DataSource, options: SetUpOptions = 
     await setUp(async () => {
       await session.run(`lock table ${schema}.event, ${schema}.activity in share mode`);
       await refuseEvents(session, schema, log.schema);
+      await refuseStrangers(session, schema);
       await session.run(`drop schema ${schema} cascade`);
     });
   });

@@ -118,6 +118,29 @@ describe("the migration that installs the log", () => {
     expect(await rejectionOf(log.uninstall())).to.include({ code: "UNINSTALL_REFUSED" });
   });
 
+  it("takes no schema that holds other tables, which taking it off again would drop", async () => {
+    const source = await application([MakeTables1600000000000]);
+    await source.runMigrations();
+    const shared = newDataSource(database.url, [Parcel], {}, { schema: "public" });
+    await shared.initialize();
+    const error = await rejectionOf(eventLog(shared).install());
+    expect(error).to.include({ code: "OPTIONS_INVALID" });
+    expect(error.message).to.match(/the schema "public" holds other tables: .*parcel/);
+    await eventLog(shared).uninstall();
+    await shared.destroy();
+
+    await eventLog(source).install();
+    await query(database.url, "create view chronicle.mine as select from chronicle.event");
+    const refused = await rejectionOf(eventLog(source).uninstall());
+    expect(refused).to.include({ code: "UNINSTALL_REFUSED" });
+    expect(refused.message).to.include("mine");
+    await eventLog(source).check();
+    await query(database.url, "drop view chronicle.mine");
+    await eventLog(source).uninstall();
+    expect(await query(database.url, "select from parcel")).to.have.length(0);
+    expect((await eventLog(source).status()).installed).to.equal(false);
+  });
+
   it("is written as TypeScript, named by the file's timestamp or by now, and never over a file", async () => {
     const source = newDataSource(database.url, [Parcel]);
     const { file } = await eventLog(source).migration(join(folder, "migrations/1700000000002-log.ts"));
