@@ -3,6 +3,8 @@ import { attachmentOf } from "../src/core/attachment.js";
 import { EventLogError } from "../src/core/errors.js";
 import type { Session } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
+import { refuse } from "../src/log/finding.js";
+import { findingsOf } from "../src/log/status.js";
 import { type TrackedTable, trackedTables } from "../src/log/tracked-tables.js";
 
 /** A column that the fold fills: every one that is neither generated nor excluded. */
@@ -26,17 +28,20 @@ export interface FoldTable extends TrackedTable {
   readonly baseline: bigint | undefined;
 }
 
-/** The tables that replay rebuilds, those for audit only where asked for. Throws NOT_INSTALLED where the log is not there. */
+/** The tables that replay rebuilds, those for audit only where asked for. Throws NOT_INSTALLED where the log is not there, INSTALL_STALE where a table is not. */
 export async function foldTables(
   session: Session,
   dataSource: DataSource,
   { auditOnly = false } = {},
 ): Promise<FoldTable[]> {
   const { schema, options } = attachmentOf(dataSource);
-  const there = await session.row(sql`select to_regclass(${`${schema}.event`}) as there`);
-  if (there?.there == null)
-    throw new EventLogError("NOT_INSTALLED", `The event log is not installed in schema ${options.schema}.`);
   const tables = trackedTables(dataSource).filter((table) => auditOnly || !table.auditOnly);
+  const found = await session.row(sql`
+    select to_regclass(${`${schema}.event`}) as log,
+      exists (select from unnest(${tables.map(({ sqlName }) => sqlName)}::text[]) as t (name) where to_regclass(t.name) is null) as gone`);
+  if (found?.log == null)
+    throw new EventLogError("NOT_INSTALLED", `The event log is not installed in schema ${options.schema}.`);
+  if (found.gone === "t") refuse(await findingsOf(session, dataSource));
   const rows = await session.rows(sql`
     select t.name as table_name, c.name, c.type, c.kind, c.identity, ${raw(castable)} as castable
     from unnest(${tables.map(({ sqlName }) => sqlName)}::text[]) as t (name)

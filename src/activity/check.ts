@@ -32,33 +32,27 @@ const rights = ["select", "insert", "update", "delete", "truncate", "trigger"] a
 
 /** What is recorded and how, and what is wrong with it. Nothing is written. */
 export async function check(dataSource: DataSource): Promise<ActivityCheck> {
-  const { schema, activityRetentionDays } = attachmentOf(dataSource);
+  const { activityRetentionDays, options: log } = attachmentOf(dataSource);
   const recorder = recorderOf(dataSource);
   const { options } = recorder;
   await recorder.flushDatabase();
-  const row = await withPooledSession(dataSource, async (session): Promise<Record<string, string | null>> => {
-    const table =
-      await session.row(sql`select to_regclass(${`${schema}.activity`}) as there, has_schema_privilege(n.oid, 'usage') as usage, current_user as role
-      from (select) one left join pg_namespace n on quote_ident(n.nspname) = ${schema} or n.nspname = ${schema.slice(1, -1)}`);
-    if (table?.there == null || table.usage !== "t") return { role: table?.role ?? "", there: null };
-    const grants = rights.map((right) => `has_table_privilege(c.oid, '${right}') as ${right}`).join(", ");
-    const found: Record<string, string | null> = {
-      there: "t",
-      ...(await session.row(sql`
-        select current_user as role, pg_has_role(current_user, c.relowner, 'member') as owner, ${raw(grants)},
-          (select count(*) from pg_trigger g where g.tgrelid = c.oid and g.tgname = 'append_only' and g.tgenabled in ('O', 'A')) as guards,
-          has_function_privilege(${`${schema}.activity_cleanup(timestamptz, integer)`}, 'execute') as cleanup
-        from pg_class c where c.oid = ${`${schema}.activity`}::regclass`)),
-    };
-    return found;
-  });
-  const may = (right: string) => row[right] === "t";
+  const grants = rights.map((right) => `has_table_privilege(c.oid, '${right}') as ${right}`).join(", ");
+  // By the catalogs alone: a role without any right gets an answer too.
+  const row = await withPooledSession(dataSource, (session) =>
+    session.row(sql`
+      select current_user as role, c.oid as there, pg_has_role(current_user, c.relowner, 'member') as owner, ${raw(grants)},
+        (select count(*) from pg_trigger g where g.tgrelid = c.oid and g.tgname = 'append_only' and g.tgenabled in ('O', 'A')) as guards,
+        (select has_function_privilege(p.oid, 'execute') from pg_proc p where p.pronamespace = n.oid and p.proname = 'activity_cleanup') as cleanup
+      from (select) one left join pg_namespace n on n.nspname = ${log.schema}
+      left join pg_class c on c.relnamespace = n.oid and c.relname = 'activity'`),
+  );
+  const may = (right: string) => row?.[right] === "t";
   const findings: string[] = [];
   const lanes = recorder.lanes;
   if (!options.enabled) findings.push("The activity log is off (activity.enabled).");
   if (!recorder.hasDatabase)
     findings.push("No sink is the database: alerts, search and retention have nothing to work on.");
-  if (row.there === null) findings.push("The activity log is not installed: run install().");
+  if (row?.there == null) findings.push("The activity log is not installed: run install().");
   else {
     if (row.guards !== "1")
       findings.push("The trigger that keeps the log append-only is missing or disabled: run install().");
@@ -100,7 +94,7 @@ export async function check(dataSource: DataSource): Promise<ActivityCheck> {
     spool: options.spool ?? null,
     sinks: lanes.map(({ name }) => name),
     thresholds: options.rules.map(({ name, threshold, windowSeconds }) => ({ name, threshold, windowSeconds })),
-    role: row.role ?? "",
+    role: row?.role ?? "",
     grants: rights.filter(may),
     lastFlush: lanes.map(({ lastFlush }) => lastFlush).find((at) => at !== null) ?? null,
     lastError: lanes.find(({ lastError }) => lastError !== null)?.lastError ?? null,

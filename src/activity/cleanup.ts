@@ -16,6 +16,8 @@ export interface CleanupOptions {
 export interface CleanupReport {
   /** Entries deleted; under dryRun, those that would be. */
   readonly entries: number;
+  /** Entries as old as that and kept: a role that does not own the log ends none within the retention that install() was given. */
+  readonly kept: number;
   readonly before: Date;
   readonly dryRun: boolean;
 }
@@ -40,21 +42,32 @@ export async function cleanup(
   }
   const { schema } = attachmentOf(dataSource);
   const before = new Date(Date.now() - olderThanDays * dayMs);
-  const entries = await asOwner(
+  const counts = await asOwner(
     dataSource,
     withOwnSession(dataSource, async (session) => {
-      const row = await session.row(
-        sql`select count(*) as total from ${raw(schema)}.activity where occurred_at < ${before}`,
-      );
-      const total = numberOf(row, "total");
-      if (dryRun) return total;
-      return deleteBatches(session, schema, before, (done) => {
+      const { total, kept } = await count(session, schema, before);
+      if (dryRun) return { entries: total, kept };
+      const entries = await deleteBatches(session, schema, before, (done) => {
         onProgress?.({ done, total: Math.max(done, total) });
         return signal?.aborted !== true;
       });
+      return { entries, kept };
     }),
   );
-  return { entries, before, dryRun };
+  return { ...counts, before, dryRun };
+}
+
+/** What activity_cleanup() would delete for this role, and what it would keep of what is old enough. */
+async function count(session: Session, schema: string, before: Date): Promise<{ total: number; kept: number }> {
+  const row = await session.row(sql`
+    select count(*) as asked, count(*) filter (where b.owner or a.occurred_at < b.bound) as total
+    from ${raw(schema)}.activity a,
+      (select pg_has_role(session_user, c.relowner, 'member') as owner,
+        clock_timestamp() - make_interval(secs => i.activity_retention_days * 86400) as bound
+        from ${raw(schema)}.installation i, pg_class c where c.oid = ${`${schema}.activity`}::regclass) b
+    where a.occurred_at < ${before}`);
+  const total = numberOf(row, "total");
+  return { total, kept: numberOf(row, "asked") - total };
 }
 
 /**

@@ -38,3 +38,8 @@ export function withoutValues(error: unknown): unknown {
 export function stateOf(error: unknown): string | undefined {
   return error instanceof Error ? (error as { code?: string }).code : undefined;
 }
+
+/** A table, schema or function that does not exist. */
+export function isMissing(error: unknown): boolean {
+  return ["42P01", "3F000", "42883"].includes(stateOf(error) ?? "");
+}

@@ -1,6 +1,6 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "./attachment.js";
-import { stateOf, withoutValues } from "./database-errors.js";
+import { isMissing, stateOf, withoutValues } from "./database-errors.js";
 import { EventLogError, type EventLogErrorCode } from "./errors.js";
 
 /** Work that reads events, with NOT_READER where this role may not, and NOT_INSTALLED where there is no log. */
@@ -39,9 +39,4 @@ function named(dataSource: DataSource, error: unknown, code: EventLogErrorCode, 
   return isMissing(error) && error.message.includes(schema)
     ? new EventLogError("NOT_INSTALLED", `The event log is not installed in schema ${schema}.`, { cause })
     : error;
-}
-
-/** A table, schema or function that does not exist. */
-function isMissing(error: unknown): boolean {
-  return ["42P01", "3F000", "42883"].includes(stateOf(error) ?? "");
 }

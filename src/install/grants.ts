@@ -1,3 +1,5 @@
+import { stateOf } from "../core/database-errors.js";
+import { EventLogError } from "../core/errors.js";
 import type { Session } from "../core/session.js";
 import { quoteIdentifier } from "../core/sql.js";
 
@@ -8,12 +10,20 @@ export interface Grants {
   readonly grantReadTo?: string | readonly string[] | undefined;
 }
 
-/** Takes the log from everyone, and gives the roles named what they need of it. */
-export async function grant(
-  session: Session,
-  schema: string,
-  { grantTo = [], grantReadTo = [] }: Grants,
-): Promise<void> {
+/** Takes the log from everyone, and gives the roles named what they need of it. Throws OPTIONS_INVALID for a role that is none. */
+export async function grant(session: Session, schema: string, grants: Grants): Promise<void> {
+  try {
+    await give(session, schema, grants);
+  } catch (error) {
+    if (stateOf(error) !== "42704") throw error;
+    throw new EventLogError("OPTIONS_INVALID", `install: ${(error as Error).message}.`, {
+      hint: "Create the role first, or correct its name in grantTo or grantReadTo.",
+      cause: error,
+    });
+  }
+}
+
+async function give(session: Session, schema: string, { grantTo = [], grantReadTo = [] }: Grants): Promise<void> {
   const list = (roles: string | readonly string[]) => [roles].flat().map(quoteIdentifier).join(", ");
   await session.run(
     `revoke all on all tables in schema ${schema} from public; revoke all on schema ${schema} from public; revoke all on all functions in schema ${schema} from public`,

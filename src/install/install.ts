@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { DataSource } from "typeorm";
+import type { DataSource, QueryRunner } from "typeorm";
 import { functions } from "../../entities/functions/index.js";
 import { latestStep } from "../../entities/steps/index.js";
 import { type Attachment, attachmentOf } from "../core/attachment.js";
@@ -151,6 +151,8 @@ function check(options: InstallOptions): void {
     if (!roles.every((role) => typeof role === "string" && role !== ""))
       throw fail(`expected ${key} to be the name of a role, or a list of them`);
   }
+  if (options.queryRunner !== undefined && typeof (options.queryRunner as Partial<QueryRunner>)?.connect !== "function")
+    throw fail("expected queryRunner to be a query runner of TypeORM, as a migration gets it");
   if (options.lockTimeoutMs !== undefined && !(options.lockTimeoutMs >= 0))
     throw fail("expected lockTimeoutMs to be a number of milliseconds");
 }

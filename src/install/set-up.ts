@@ -2,6 +2,7 @@ import type { DataSource, QueryRunner } from "typeorm";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
 import type { PgClient } from "../core/pg-client.js";
+import { asOwner } from "../core/rights.js";
 import { Session, withOwnSession } from "../core/session.js";
 
 /** Waiting longer for a lock would make the application's writers wait behind us. */
@@ -30,10 +31,14 @@ export async function withSetUp<T>(
   { queryRunner, lockTimeoutMs: triedForMs = 60_000 }: SetUpOptions,
   work: (session: Session, setUp: SetUp) => Promise<T>,
 ): Promise<T> {
+  const run = (session: Session, nested: boolean) => work(session, retried(session, triedForMs, { nested }));
   if (queryRunner === undefined)
-    return withOwnSession(dataSource, (session) => work(session, retried(session, triedForMs, { nested: false })));
+    return asOwner(
+      dataSource,
+      withOwnSession(dataSource, (session) => run(session, false)),
+    );
   const session = new Session((await queryRunner.connect()) as PgClient);
-  return work(session, retried(session, triedForMs, { nested: queryRunner.isTransactionActive }));
+  return asOwner(dataSource, run(session, queryRunner.isTransactionActive));
 }
 
 function retried(session: Session, triedForMs: number, { nested }: { nested: boolean }): SetUp {

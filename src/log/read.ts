@@ -10,6 +10,7 @@ import { afterCut, inCut } from "./cut.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "./event.js";
 import { type PointInTime, resolvePoint } from "./point-in-time.js";
 import { recordKeys, type RecordId } from "./record-id.js";
+import { explainMissing } from "./status.js";
 import { type EntityReference, namesOf, trackedNameOf, trackedTableOf, trackedTables } from "./tracked-tables.js";
 
 export interface EventFilter {
@@ -91,7 +92,9 @@ async function ofRecord(
 ): Promise<Statement> {
   const { schema } = attachmentOf(dataSource);
   const table = trackedTableOf(dataSource, entity);
-  const [key] = await recordKeys(session, schema, table, [id]);
+  const [key] = await recordKeys(session, schema, table, [id]).catch((error: unknown) =>
+    explainMissing(session, dataSource, error),
+  );
   return sql`e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and e.record_key = ${key}`;
 }
 

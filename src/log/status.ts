@@ -1,7 +1,7 @@
 import type { DataSource } from "typeorm";
 import { latestStep } from "../../entities/steps/index.js";
 import { attachmentOf } from "../core/attachment.js";
-import { asReader } from "../core/rights.js";
+import { isMissing } from "../core/database-errors.js";
 import { numberOf, positionOf, type Session, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { UncapturedWrite } from "../core/uncaptured-writes.js";
@@ -18,7 +18,7 @@ export interface Status {
   readonly capture: string;
   readonly schema: string;
   readonly tables: readonly { readonly entity: string; readonly tableName: string }[];
-  /** The last position, 0n in an empty log. */
+  /** The last position, 0n in an empty log, and where this role may not read it, which `advice` then says. */
   readonly position: bigint;
   /** Events recorded, as the planner estimates them. */
   readonly estimatedEvents: number;
@@ -29,21 +29,22 @@ export interface Status {
   readonly advice: readonly string[];
 }
 
-/** What is installed, what is missing or stale. */
+/** What is installed, what is missing or stale; to a role that may not read the log, what needs no rights on it. */
 export async function status(dataSource: DataSource): Promise<Status> {
   const { schema, options, link } = attachmentOf(dataSource);
   const tables = trackedTables(dataSource).map(({ entity, tableName }) => ({ entity, tableName }));
-  const work = withPooledSession(dataSource, async (session) => {
+  return withPooledSession(dataSource, async (session) => {
     const findings = await everyFindingOf(session, dataSource);
     const installed = !findings.some(({ code }) => code === "NOT_INSTALLED");
-    const found = installed
-      ? await session.row(sql`select (select step from ${raw(schema)}.installation) as step, ${lastPosition(schema)} as position,
+    const may = await rightsOn(session, options.schema);
+    const found = may.readEvents
+      ? await session.row(sql`select ${lastPosition(schema)} as position,
           (select sum(greatest(reltuples, 0))::bigint from pg_class where relkind = 'r'
             and (oid = ${`${schema}.event`}::regclass or oid in (select inhrelid from pg_inherits where inhparent = ${`${schema}.event`}::regclass))) as events`)
       : undefined;
     return {
       installed,
-      step: numberOf(found, "step"),
+      step: may.readStep ? await stepOf(session, schema) : 0,
       capture: options.capture,
       schema: options.schema,
       tables,
@@ -51,10 +52,26 @@ export async function status(dataSource: DataSource): Promise<Status> {
       estimatedEvents: numberOf(found, "events"),
       uncaptured: link.uncaptured.list(),
       findings,
-      advice: installed ? await adviceOn(session, schema) : [],
+      advice: may.readEvents ? await adviceOn(session, schema) : installed ? [mayNotRead] : [],
     };
   });
-  return asReader(dataSource, work);
+}
+
+const mayNotRead =
+  "This role may not read the log, so its position and events are told as 0: ask as its owner, or as a role of install({ grantReadTo }).";
+
+/** What this role may read of the log, by the catalogs alone; nothing where there is none. */
+async function rightsOn(session: Session, schemaName: string): Promise<{ readStep: boolean; readEvents: boolean }> {
+  const row = await session.row(sql`
+    select bool_and(readable) filter (where name = 'installation') as step, bool_and(readable) as events
+    from (select c.relname as name, has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as readable
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = ${schemaName} and c.relname in ('installation', 'event', 'commit_marker')) t`);
+  return { readStep: row?.step === "t", readEvents: row?.events === "t" };
+}
+
+async function stepOf(session: Session, schema: string): Promise<number> {
+  return numberOf(await session.row(sql`select step from ${raw(schema)}.installation`), "step");
 }
 
 /** Throws NOT_INSTALLED, INSTALL_STALE or CAPTURE_IMPAIRED with everything that was found; for an application's start. */
@@ -111,22 +128,31 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
     left join ${tracked} t on t.table_oid = o.oid
     order by e.entity`);
   const findings: Finding[] = [];
-  const stale = (message: string) => findings.push({ code: "INSTALL_STALE", severity: "error", message });
-  const step = readable
-    ? numberOf(await session.row(sql`select step from ${raw(schema)}.installation`), "step")
-    : latestStep;
+  const stale = (message: string, way: Pick<Finding, "hint"> = {}) =>
+    findings.push({ code: "INSTALL_STALE", severity: "error", message, ...way });
+  const step = readable ? await stepOf(session, schema) : latestStep;
   if (options.capture === "subscriber" && !(await mayFlush(session, options.schema)))
     stale("This role may not record events: run install({ grantTo }) for it.");
   if (step < latestStep) stale(`The log's tables are at step ${step}, this version needs ${latestStep}.`);
   for (const { entity, tableName, ...row } of rows) {
     if (row.gone === "t" && row.renamed) stale(`The table ${tableName} of ${entity} is called ${row.renamed} now.`);
-    else if (row.gone === "t") stale(`The table ${tableName} of ${entity} does not exist.`);
+    else if (row.gone === "t") stale(`The table ${tableName} of ${entity} does not exist.`, runMigrations);
     else if (readable && row.untracked === "t") stale(`${entity} (${tableName}) is not tracked in the database yet.`);
     else if (row.older === "t") stale(`${entity} has a higher version in the code than in the database.`);
     else if (row.other_capture === "t") stale(`${entity} is captured in another way than the options say.`);
     else if (row.uncaptured === "t") stale(`Capture triggers of ${entity} (${tableName}) are missing or disabled.`);
   }
   return findings;
+}
+
+const runMigrations = {
+  hint: "Run the migrations (or synchronize), then install(); take the entity out of the code where its table is gone for good.",
+};
+
+/** Throws INSTALL_STALE where it may be a tracked table that the error misses, as after a migration that did not run. */
+export async function explainMissing(session: Session, dataSource: DataSource, error: unknown): Promise<never> {
+  if (isMissing(error)) refuse(await findingsOf(session, dataSource));
+  throw error;
 }
 
 async function mayFlush(session: Session, schema: string): Promise<boolean> {

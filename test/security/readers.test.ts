@@ -37,6 +37,9 @@ const doors: Readonly<Record<string, (log: EventLog, dataSource: DataSource) => 
   "activity.stats": ({ activity }) => activity.stats(),
   "activity.failures": ({ activity }) => activity.failures({ subject: "ada" }),
   "activity.cleanup": ({ activity }) => activity.cleanup({ olderThanDays: 400 }),
+  "activity.check": ({ activity }) => activity.check(),
+  install: (log) => log.install(),
+  uninstall: (log) => log.uninstall(),
   "activity.recordNow": ({ activity }) => activity.recordNow("tried"),
   "activity.recordNow of what alerts count": ({ activity }) =>
     activity.recordNow("sign_in", { outcome: "failure", subject: "ada" }),
@@ -44,10 +47,15 @@ const doors: Readonly<Record<string, (log: EventLog, dataSource: DataSource) => 
     dataSource.transaction((within) => activity.recordNow("tried", { within })),
 };
 
-const readsEvents = ["events", "events of a record", "events since a point", "history", "tail", "status"];
+const readsEvents = ["events", "events of a record", "events since a point", "history", "tail"];
 const adds = Object.keys(doors).filter((door) => door.startsWith("activity.recordNow"));
-const activity = Object.keys(doors).filter((door) => door.startsWith("activity.") && !adds.includes(door));
-const needsOwner = Object.keys(doors).filter((door) => ![...readsEvents, ...activity, ...adds].includes(door));
+const activity = Object.keys(doors).filter(
+  (door) => door.startsWith("activity.") && !adds.includes(door) && door !== "activity.check",
+);
+const answers = ["status", "activity.check"];
+const needsOwner = Object.keys(doors).filter(
+  (door) => ![...readsEvents, ...activity, ...adds, ...answers].includes(door),
+);
 
 function outcomes(code: string, ...groups: readonly (readonly string[])[]): Record<string, string> {
   return Object.fromEntries(groups.flat().map((door) => [door, code]));
@@ -60,16 +68,18 @@ describe("what a role is told that may not read the log", () => {
     application: {
       ...outcomes("NOT_READER", readsEvents),
       ...outcomes("NOT_OWNER", needsOwner),
-      ...outcomes("done", activity, adds),
+      ...outcomes("done", activity, adds, answers),
     },
     reader: {
-      ...outcomes("done", readsEvents, activity),
+      ...outcomes("done", readsEvents, activity, answers),
       ...outcomes("NOT_WRITER", adds),
       ...outcomes("NOT_OWNER", needsOwner),
+      uninstall: "UNINSTALL_REFUSED", // it sees that there are events
       "activity.cleanup": "NOT_OWNER",
     },
     stranger: {
       ...outcomes("NOT_READER", readsEvents, activity),
+      ...outcomes("done", answers),
       ...outcomes("NOT_WRITER", adds),
       ...outcomes("NOT_OWNER", needsOwner),
       "activity.cleanup": "NOT_OWNER",
@@ -85,6 +95,22 @@ describe("what a role is told that may not read the log", () => {
       expect(found).to.deep.equal(codes);
     });
   }
+
+  it("tells a role that may not read the log what status knows without, and that the rest is left out", async () => {
+    for (const role of ["application", "stranger"] as const) {
+      const found = await eventLog(await guarded().open(role)).status();
+      expect(found).to.include({ installed: true, position: 0n }).and.to.deep.include({ uncaptured: [] });
+      expect(found.step > 0, role).to.equal(role === "application");
+      expect(found.advice.join()).to.include("grantReadTo");
+    }
+  });
+
+  it("tells a stranger in the activity log's check what the role lacks", async () => {
+    const { findings, role, grants } = await eventLog(await guarded().open("stranger")).activity.check();
+    expect(role).to.equal(guarded().roles.stranger);
+    expect(grants).to.deep.equal([]);
+    expect(findings.join(" ")).to.include("may not write the activity log").and.not.to.include("not installed");
+  });
 
   it("names the grant that lets a role read", async () => {
     const log = eventLog(await guarded().open("application"));
@@ -112,14 +138,19 @@ describe("what a role is told that may not read the log", () => {
 });
 
 describe("what everyone is told where there is no log", () => {
-  it("is NOT_INSTALLED, by every call but status", async function () {
+  it("is NOT_INSTALLED, by every call that needs one", async function () {
     this.timeout(60_000);
     const application = await TrackedApplication.start([Account], { install: false });
     try {
       const found: Record<string, string> = {};
-      for (const [door, call] of Object.entries(doors))
+      for (const [door, call] of Object.entries(doors)) {
         found[door] = await outcomeOf(call(application.log, application.dataSource));
-      expect(found).to.deep.equal({ ...outcomes("NOT_INSTALLED", Object.keys(doors)), status: "done" });
+        if (door === "install") await application.log.uninstall();
+      }
+      expect(found).to.deep.equal({
+        ...outcomes("NOT_INSTALLED", Object.keys(doors)),
+        ...outcomes("done", answers, ["install", "uninstall"]),
+      });
     } finally {
       await application.stop();
     }
