@@ -105,6 +105,18 @@ describe("what a role is told that may not read the log", () => {
     }
   });
 
+  it("counts in a dry run of the activity log's cleanup what the role may delete, and what is kept", async () => {
+    const { activity: log } = eventLog(await guarded().open("application"));
+    await log.recordNow("tried");
+    const foreseen = await log.cleanup({ olderThanDays: 0, dryRun: true });
+    expect(foreseen.entries).to.equal(0);
+    expect(foreseen.kept).to.be.greaterThan(0);
+    expect((await log.cleanup({ olderThanDays: 0 })).entries).to.equal(0);
+    const { activity: owned } = eventLog(await guarded().open("owner"));
+    const all = await owned.cleanup({ olderThanDays: 0, dryRun: true });
+    expect(all).to.include({ entries: foreseen.kept, kept: 0 });
+  });
+
   it("tells a stranger in the activity log's check what the role lacks", async () => {
     const { findings, role, grants } = await eventLog(await guarded().open("stranger")).activity.check();
     expect(role).to.equal(guarded().roles.stranger);
