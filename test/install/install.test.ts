@@ -245,7 +245,8 @@ describe("install", () => {
       });
     }
     const missing = await rejectionOf(app.log.install({ grantTo: "no such role" }));
-    expect(missing).to.include({ code: "42704" });
+    expect(missing).to.include({ code: "OPTIONS_INVALID" });
+    expect(missing.message).to.include('role "no such role"');
   });
 
   it("says which table is missing", async () => {

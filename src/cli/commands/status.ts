@@ -10,7 +10,7 @@ export const status: Register = (program, action) => {
         const found = await log.status();
         out.result(found, () => [
           found.installed ? `Installed in schema ${found.schema}, step ${found.step}.` : "Not installed.",
-          `Capture by ${found.capture}; last position ${found.position}; about ${found.estimatedEvents} events.`,
+          `Capture by ${found.capture}; last position ${found.position}${found.estimatedEvents > 0 ? `; about ${found.estimatedEvents} events` : ""}.`,
           tableOf(
             ["entity", "table"],
             found.tables.map(({ entity, tableName }) => [entity, tableName]),
