@@ -105,21 +105,38 @@ class Scalars {
 }
 
 /** Throws OPTIONS_INVALID for what is no object of options at all. */
-export function refuseNoObject(given: unknown): void {
-  if (!isRecord(given))
-    throw new EventLogError(
-      "OPTIONS_INVALID",
-      `expected the options of withEventLog to be an object, got: ${show(given)}.`,
-    );
+export function refuseNoObject(call: string, given: unknown, hint?: string): void {
+  if (isRecord(given)) return;
+  const message = `${call}: expected the options to be an object, got: ${show(given)}.`;
+  throw new EventLogError("OPTIONS_INVALID", message, { hint });
 }
 
-/** Throws OPTIONS_INVALID where a call is given what it does not take: a mistyped option would be no option at all. */
-export function refuseUnknownOptions(call: string, options: object, known: readonly string[]): void {
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
-  if (unknown === undefined) return;
-  throw new EventLogError("OPTIONS_INVALID", `${call}: unknown option ${unknown}.`, {
-    hint: `It takes ${known.join(", ")}.`,
-  });
+/** Options that mean the same in every call that takes them. */
+const kinds: Readonly<Record<string, readonly [string, (value: unknown) => boolean]>> = {
+  signal: ["an AbortSignal", (value) => value instanceof AbortSignal],
+  onProgress: ["a function", (value) => typeof value === "function"],
+  onDifference: ["a function", (value) => typeof value === "function"],
+  dryRun: ["true or false", (value) => typeof value === "boolean"],
+  sensitive: ["true or false", (value) => typeof value === "boolean"],
+  columns: [
+    "a list of names",
+    (value) => Array.isArray(value) && value.every((name: unknown) => typeof name === "string"),
+  ],
+};
+
+/**
+ * Throws OPTIONS_INVALID where a call is given what it does not take, for a mistyped option would be no option at all, and where
+ * an option that many calls share is not what it should be.
+ */
+export function refuseUnknownOptions(call: string, options: unknown, known: readonly string[]): void {
+  const hint = `It takes ${known.join(", ")}.`;
+  refuseNoObject(call, options, hint);
+  for (const [key, value] of Object.entries(options as object)) {
+    if (!known.includes(key)) throw new EventLogError("OPTIONS_INVALID", `${call}: unknown option ${key}.`, { hint });
+    const [wanted, fits] = kinds[key] ?? ["", () => true];
+    if (value !== undefined && !fits(value))
+      throw new EventLogError("OPTIONS_INVALID", `${call}: expected ${key} to be ${wanted}, got: ${show(value)}.`);
+  }
 }
 
 /**
@@ -179,5 +196,6 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 export function show(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "number") return String(value);
   return typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));
 }
