@@ -34,8 +34,16 @@ describe("bad input to a running application", () => {
     "with an unknown key": [{ user: "me" }, "CONTEXT_INVALID", "user"],
     "whose actor has no type": [{ actor: { id: 1 } }, "CONTEXT_INVALID", "actor.type"],
     "whose actor has no id": [{ actor: { type: "user" } }, "CONTEXT_INVALID", "actor.id"],
+    "that is null": [null, "CONTEXT_INVALID", "got: null"],
+    "whose actor has an empty type": [{ actor: { type: "", id: 1 } }, "CONTEXT_INVALID", "actor.type", "empty"],
+    "whose actor has NaN for an id": [
+      { actor: { type: "user", id: Number.NaN } },
+      "CONTEXT_INVALID",
+      "actor.id",
+      "NaN",
+    ],
     "whose actor is a string": [{ actor: "ada" }, "CONTEXT_INVALID", "actor"],
-    "whose metadata is a list": [{ metadata: [] }, "CONTEXT_INVALID", "metadata"],
+    "whose metadata is a list": [{ metadata: [] }, "CONTEXT_INVALID", "metadata", "got: array"],
     "whose metadata is circular": [{ metadata: circular }, "CONTEXT_INVALID", "metadata.self.list[0]", "circular"],
     "whose metadata holds a BigInt": [{ metadata: { a: [1n] } }, "CONTEXT_INVALID", "metadata.a[0]", "bigint"],
     "whose metadata holds a NUL": [{ metadata: { a: "x\0" } }, "CONTEXT_INVALID", "metadata.a", "NUL"],
@@ -130,6 +138,9 @@ describe("bad input to a running application", () => {
       ["2026-05-01", "offset"],
       ["2026-05-01T12:00:00", "offset"],
       ["2026-13-01T12:00:00Z", "2026-13-01"],
+      ["2026-02-30T00:00:00Z", "no time that exists"],
+      ["2025-02-29T00:00:00+02:00", "no time that exists"],
+      [2n ** 70n, "after"],
       ["yesterday", "offset"],
       [new Date("nonsense"), "invalid"],
       [new Date("1990-01-01T00:00:00Z"), "before the log began"],
@@ -225,8 +236,11 @@ describe("bad input to a running application", () => {
       [() => log.verify({ onDifference: 1 as never }), "onDifference"],
       [() => mistyped["tail"]!({ signal: 1 }), "signal"],
     ];
+    const year = (await rejectionOf(log.retain({ since: "2026" }))) as Error;
+    expectTyped(year, "OPTIONS_INVALID", "since", "not a year");
+    expect(year.message).to.not.include("bigint");
     for (const [work, ...words] of wrong) expectTyped(await rejectionOf(work()), "OPTIONS_INVALID", ...words);
-    for (const name of ["", "  ", 7])
+    for (const name of ["", "  ", 7, "a\0b"])
       expectTyped(await rejectionOf(app.log.bookmark(name as string)), "OPTIONS_INVALID", "bookmark");
     await app.log.bookmark("twice");
     expectTyped(await rejectionOf(app.log.bookmark("twice")), "BOOKMARK_EXISTS", "twice");
@@ -280,6 +294,19 @@ describe("bad input to a running application", () => {
       [() => withEventLog(undefined as never), "withEventLog", "undefined"],
     ] as readonly [() => unknown, ...string[]][])
       expectTyped(errorOf(make), "OPTIONS_INVALID", ...words);
+    for (const [options, ...words] of [
+      [{ clockSkewSeconds: Number.NaN }, "NaN"],
+      [{ clockSkewSeconds: 1e300 }, "clockSkewSeconds", "a day"],
+      [{ limits: { dataBytes: 1e12 } }, "limits.dataBytes", "2147483647"],
+      [{ schema: "é".repeat(32) }, "schema", "63 bytes"],
+      [{ schema: "pg_log" }, "schema", "pg_"],
+      [{ lok: {} }, "lok", "lock, limits, replay, activity"],
+    ] as readonly [object, ...string[]][])
+      expectTyped(
+        errorOf(() => withEventLog({ type: "postgres" }, options)),
+        "OPTIONS_INVALID",
+        ...words,
+      );
     expectTyped(
       errorOf(() => eventLog(undefined as never)),
       "NOT_ATTACHED",
