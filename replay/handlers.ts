@@ -1,9 +1,10 @@
 import type { EntityManager } from "typeorm";
 import { EventLogError } from "../src/core/errors.js";
+import { refuseUnknownOptions } from "../src/core/options.js";
 import { type Action, actions } from "../src/core/tracked.js";
 import type { RecordedEvent } from "../src/log/event.js";
 import type { RecordId } from "../src/log/record-id.js";
-import type { EntityReference } from "../src/log/tracked-tables.js";
+import { type EntityReference, refuseNoEntity } from "../src/log/tracked-tables.js";
 
 /** A row as columns, spelled as the database spells them. */
 export type Row = Record<string, unknown>;
@@ -61,9 +62,12 @@ export interface CheckedHandlers {
 export function upcast(
   entity: EntityReference,
   action: "create" | "update",
-  { from }: { from: number },
+  which: { from: number },
   map: Upcast,
 ): Upcaster {
+  refuseNoEntity(entity);
+  refuseUnknownOptions("upcast", which, ["from"]);
+  const { from } = which;
   if ((action as Action) === "destroy")
     throw invalid("upcast", 'action "create" or "update" (a destroy has no data)', action);
   if (!actions.includes(action)) throw invalid("upcast", 'action "create" or "update"', action);
@@ -88,9 +92,12 @@ export function override<Columns = Row>(
 export function override(
   entity: EntityReference,
   action: Action,
-  { versions, actionName }: { versions: readonly number[]; actionName?: string | undefined },
+  which: { versions: readonly number[]; actionName?: string | undefined },
   handler: OverrideHandler,
 ): Override {
+  refuseNoEntity(entity);
+  refuseUnknownOptions("override", which, ["versions", "actionName"]);
+  const { versions, actionName } = which;
   if (!actions.includes(action)) throw invalid("override", "an action (create, update, destroy)", action);
   if (
     !Array.isArray(versions) ||

@@ -1,4 +1,5 @@
 import { EventLogError } from "../src/core/errors.js";
+import { refuseNoObject } from "../src/core/options.js";
 import type { EntityReference } from "../src/log/tracked-tables.js";
 import type { Progress } from "./progress.js";
 
@@ -61,6 +62,7 @@ const wanted: Readonly<Record<keyof ReplayOptions, Wanted>> = {
 /** Throws OPTIONS_INVALID for an option that is not known or has a wrong value. */
 export function checkReplayCall(options: ReplayOptions): void {
   const keys = Object.keys(wanted);
+  refuseNoObject("replay", options, `It takes ${keys.join(", ")}.`);
   for (const [key, value] of Object.entries(options)) {
     if (!keys.includes(key)) throw invalid(`unknown option ${key}`, `It takes ${keys.join(", ")}.`);
     const { expected, fits } = wanted[key as keyof ReplayOptions];

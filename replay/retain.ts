@@ -173,5 +173,7 @@ function checked(options: RetainOptions) {
     throw fail("expected since to be a Date, or text in ISO 8601 with an offset");
   if (typeof dryRun !== "boolean") throw fail("expected dryRun to be true or false");
   if (!(lockTimeoutMs >= 0)) throw fail("expected lockTimeoutMs to be a number of milliseconds");
+  if (typeof since === "string" && /^\d+$/.test(since))
+    throw fail("expected since to be a time, not a year or a position");
   return { since: typeof since === "string" ? parseTime(since) : since, dryRun, lockTimeoutMs, signal };
 }

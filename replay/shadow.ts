@@ -231,8 +231,8 @@ function namesOf(tables: readonly ShadowTable[]): (schema: string, tableName: st
 }
 
 function checked(options: ShadowOptions): string {
-  const { schema = "chronicle_shadow" } = options;
   refuseUnknownOptions("shadow", options, ["schema", "onProgress", "signal"]);
+  const { schema = "chronicle_shadow" } = options;
   if (
     typeof schema !== "string" ||
     !/^[^\0.]+$/.test(schema) ||

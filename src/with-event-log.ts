@@ -25,6 +25,7 @@ export interface EventLogOptions extends CoreOptions {
  * Throws OPTIONS_INVALID and DATABASE_UNSUPPORTED.
  */
 export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, options: EventLogOptions = {}): T {
+  refuseNoObject("withEventLog", dataSourceOptions, "Pass what `new DataSource` takes, and the log's options second.");
   const { type } = dataSourceOptions;
   if (type !== "postgres")
     throw new EventLogError(
@@ -36,7 +37,7 @@ export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, 
       hint: "Call it once.",
     });
   }
-  refuseNoObject(options);
+  refuseNoObject("withEventLog", options);
   const { replay, activity, ...core } = options;
   const checked = checkOptions(core);
   const handlers = checkReplayOptions(replay);

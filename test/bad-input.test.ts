@@ -3,12 +3,15 @@ import pg from "pg";
 import { Column, Entity, PrimaryGeneratedColumn } from "typeorm";
 import {
   enrichRequestContext,
+  eventLog,
   type EventLogOptions,
   override,
   type PointInTime,
   type RequestContext,
+  Sensitive,
   Tracked,
   upcast,
+  withEventLog,
   withRequestContext,
 } from "../src/index.js";
 import { expectSameRows } from "./live-rows.js";
@@ -31,8 +34,16 @@ describe("bad input to a running application", () => {
     "with an unknown key": [{ user: "me" }, "CONTEXT_INVALID", "user"],
     "whose actor has no type": [{ actor: { id: 1 } }, "CONTEXT_INVALID", "actor.type"],
     "whose actor has no id": [{ actor: { type: "user" } }, "CONTEXT_INVALID", "actor.id"],
+    "that is null": [null, "CONTEXT_INVALID", "got: null"],
+    "whose actor has an empty type": [{ actor: { type: "", id: 1 } }, "CONTEXT_INVALID", "actor.type", "empty"],
+    "whose actor has NaN for an id": [
+      { actor: { type: "user", id: Number.NaN } },
+      "CONTEXT_INVALID",
+      "actor.id",
+      "NaN",
+    ],
     "whose actor is a string": [{ actor: "ada" }, "CONTEXT_INVALID", "actor"],
-    "whose metadata is a list": [{ metadata: [] }, "CONTEXT_INVALID", "metadata"],
+    "whose metadata is a list": [{ metadata: [] }, "CONTEXT_INVALID", "metadata", "got: array"],
     "whose metadata is circular": [{ metadata: circular }, "CONTEXT_INVALID", "metadata.self.list[0]", "circular"],
     "whose metadata holds a BigInt": [{ metadata: { a: [1n] } }, "CONTEXT_INVALID", "metadata.a[0]", "bigint"],
     "whose metadata holds a NUL": [{ metadata: { a: "x\0" } }, "CONTEXT_INVALID", "metadata.a", "NUL"],
@@ -127,6 +138,9 @@ describe("bad input to a running application", () => {
       ["2026-05-01", "offset"],
       ["2026-05-01T12:00:00", "offset"],
       ["2026-13-01T12:00:00Z", "2026-13-01"],
+      ["2026-02-30T00:00:00Z", "no time that exists"],
+      ["2025-02-29T00:00:00+02:00", "no time that exists"],
+      [2n ** 70n, "after"],
       ["yesterday", "offset"],
       [new Date("nonsense"), "invalid"],
       [new Date("1990-01-01T00:00:00Z"), "before the log began"],
@@ -192,10 +206,112 @@ describe("bad input to a running application", () => {
     };
     for (const [call, work] of Object.entries(mistyped))
       expectTyped(await rejectionOf(work({ sinse: 1n })), "OPTIONS_INVALID", call, "sinse");
-    for (const name of ["", "  ", 7])
+    const { activity } = log;
+    const all: typeof mistyped = {
+      ...mistyped,
+      replay: (options) => log.replay(undefined, options),
+      events: (filter) => app.events(filter),
+      cleanup: (options) => activity.cleanup(options as never),
+      failures: (options) => activity.failures(options),
+      summary: (options) => activity.summary(options),
+      recordNow: (entry) => activity.recordNow("sign_in", entry),
+      search: (options) => activity.search(options)[Symbol.asyncIterator]().next() as Promise<unknown>,
+      export: (options) => activity.export("/nowhere/at-all.jsonl", options),
+    };
+    for (const [call, work] of Object.entries(all)) {
+      if (call === "install" || call === "erase") continue;
+      for (const none of [null, 5])
+        expectTyped(await rejectionOf(work(none as never)), "OPTIONS_INVALID", call, String(none));
+    }
+    const wrong: readonly [() => Promise<unknown>, ...string[]][] = [
+      [() => activity.failures({ subject: "ada", windowSecond: 3 } as object), "windowSecond"],
+      [() => activity.summary({ hour: 3 } as object), "hour"],
+      [() => activity.recordNow("sign_in", { foo: 1 } as object), "foo"],
+      [() => activity.export("/nowhere/at-all.jsonl", { form: "csv" } as object), "form"],
+      [() => all["search"]!({ action: 5 }), "action", "5"],
+      [() => all["search"]!({ actor: null }), "actor"],
+      [() => log.erase(Account, 1, { columns: "tax_number" as never }), "columns", "tax_number"],
+      [() => log.shadow(undefined, { onProgress: 1 as never }), "onProgress"],
+      [() => log.baseline({ onProgress: 1 as never }), "onProgress"],
+      [() => log.verify({ onDifference: 1 as never }), "onDifference"],
+      [() => mistyped["tail"]!({ signal: 1 }), "signal"],
+    ];
+    const year = (await rejectionOf(log.retain({ since: "2026" }))) as Error;
+    expectTyped(year, "OPTIONS_INVALID", "since", "not a year");
+    expect(year.message).to.not.include("bigint");
+    for (const [work, ...words] of wrong) expectTyped(await rejectionOf(work()), "OPTIONS_INVALID", ...words);
+    for (const name of ["", "  ", 7, "a\0b"])
       expectTyped(await rejectionOf(app.log.bookmark(name as string)), "OPTIONS_INVALID", "bookmark");
     await app.log.bookmark("twice");
     expectTyped(await rejectionOf(app.log.bookmark("twice")), "BOOKMARK_EXISTS", "twice");
+  });
+
+  it("deletes nothing of the activity log where the call's options are mistyped", async () => {
+    const { activity } = app.log;
+    await activity.recordNow("sign_in", { occurredAt: new Date(Date.now() - 200 * 86_400_000) });
+    for (const [options, word] of [
+      [{ olderThanDays: 100, dryrun: true }, "dryrun"],
+      [{ olderThanDays: 100, dryRun: "yes" }, "dryRun"],
+      [undefined, "undefined"],
+    ] as const)
+      expectTyped(await rejectionOf(activity.cleanup(options as never)), "OPTIONS_INVALID", "cleanup", word);
+    expect(await activity.cleanup({ olderThanDays: 100, dryRun: true })).to.include({ entries: 1 });
+  });
+
+  it("says where an entity is undefined, as imports in a circle give it", async () => {
+    const { log } = app;
+    const [none, now] = [undefined as never, new Date()];
+    for (const call of [
+      () => log.history(none, 1),
+      () => log.at(none, 1, now),
+      () => log.changes(none, 1),
+      () => log.revert(none, 1, now),
+      () => log.erase(none, 1),
+      () => log.replay(undefined, { entities: [none] }),
+    ]) {
+      const error = await rejectionOf(call());
+      expectTyped(error, "OPTIONS_INVALID", "an entity", "undefined", "import each other");
+    }
+    for (const make of [
+      () => upcast(none, "create", { from: 1 }, (row) => row),
+      () => override(null as never, "create", { versions: [1] }, () => undefined),
+    ])
+      expectTyped(errorOf(make), "OPTIONS_INVALID", "an entity", "import each other");
+  });
+
+  it("refuses what a decorator, a handler or a DataSource cannot be given, as it is made", () => {
+    for (const [make, ...words] of [
+      [() => upcast(Account, "create", { from: 1, to: 2 } as never, (row) => row), "upcast", "to"],
+      [
+        () => override(Account, "create", { versions: [1], action: "x" } as never, () => undefined),
+        "override",
+        "action",
+      ],
+      [() => Sensitive({ erasd: "x" } as object), "@Sensitive", "erasd"],
+      [() => Tracked({ version: "1" as never })(class Text {}), "version", "1"],
+      [() => Tracked({ version: "2x" as never })(class Text {}), "version", "2x"],
+      [() => Tracked(null as never)(class Text {}), "options", "null"],
+      [() => withEventLog(undefined as never), "withEventLog", "undefined"],
+    ] as readonly [() => unknown, ...string[]][])
+      expectTyped(errorOf(make), "OPTIONS_INVALID", ...words);
+    for (const [options, ...words] of [
+      [{ clockSkewSeconds: Number.NaN }, "NaN"],
+      [{ clockSkewSeconds: 1e300 }, "clockSkewSeconds", "a day"],
+      [{ limits: { dataBytes: 1e12 } }, "limits.dataBytes", "2147483647"],
+      [{ schema: "é".repeat(32) }, "schema", "63 bytes"],
+      [{ schema: "pg_log" }, "schema", "pg_"],
+      [{ lok: {} }, "lok", "lock, limits, replay, activity"],
+    ] as readonly [object, ...string[]][])
+      expectTyped(
+        errorOf(() => withEventLog({ type: "postgres" }, options)),
+        "OPTIONS_INVALID",
+        ...words,
+      );
+    expectTyped(
+      errorOf(() => eventLog(undefined as never)),
+      "NOT_ATTACHED",
+      "undefined",
+    );
   });
 
   it("stops a replay whose handlers are wrong, before anything is changed", async () => {

@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { asOwner } from "../core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
@@ -30,10 +31,9 @@ const dayMs = 86_400_000;
  * Deletes entries older than some days, in small batches. A role that does not own the log keeps what is younger than the
  * retention that install() was given.
  */
-export async function cleanup(
-  dataSource: DataSource,
-  { olderThanDays, dryRun = false, onProgress, signal }: CleanupOptions,
-): Promise<CleanupReport> {
+export async function cleanup(dataSource: DataSource, options: CleanupOptions): Promise<CleanupReport> {
+  refuseUnknownOptions("cleanup", options, ["olderThanDays", "dryRun", "onProgress", "signal"]);
+  const { olderThanDays, dryRun = false, onProgress, signal } = options;
   if (typeof olderThanDays !== "number" || !(olderThanDays >= 0) || !Number.isFinite(olderThanDays)) {
     throw new EventLogError(
       "OPTIONS_INVALID",

@@ -62,6 +62,27 @@ export interface ActivityInput {
   readonly occurredAt?: Date | undefined;
 }
 
+const ofInput: Readonly<Record<keyof ActivityInput, true>> = {
+  outcome: true,
+  severity: true,
+  category: true,
+  actor: true,
+  subject: true,
+  tenant: true,
+  strategy: true,
+  resource: true,
+  params: true,
+  details: true,
+  error: true,
+  request: true,
+  log: true,
+  correlationId: true,
+  causationId: true,
+  occurredAt: true,
+};
+/** What a caller can say of an entry. */
+export const inputKeys: readonly string[] = Object.keys(ofInput);
+
 export interface RecordNowInput extends ActivityInput {
   /** Write it in this manager's open transaction: it lives and dies with it. (Default: outside of any) */
   readonly within?: EntityManager | undefined;

@@ -4,8 +4,9 @@ import { pipeline } from "node:stream/promises";
 import { stringify } from "csv-stringify";
 import type { DataSource } from "typeorm";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import type { ActivityEntry } from "./entry.js";
-import { type ActivityFilter, search } from "./search.js";
+import { type ActivityFilter, filterKeys, search } from "./search.js";
 
 export const formats = ["jsonl", "json", "csv"] as const;
 export type ExportFormat = (typeof formats)[number];
@@ -21,8 +22,10 @@ export interface ExportOptions extends ActivityFilter {
 export async function exportActivity(
   dataSource: DataSource,
   target: string | Writable,
-  { format, onProgress, signal, ...filter }: ExportOptions = {},
+  options: ExportOptions = {},
 ): Promise<{ entries: number }> {
+  refuseUnknownOptions("export", options, ["format", "onProgress", "signal", ...filterKeys, "limit"]);
+  const { format, onProgress, signal, ...filter } = options;
   const wanted = format ?? formatOf(target);
   if (!formats.includes(wanted))
     throw new EventLogError(

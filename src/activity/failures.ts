@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { asReader } from "../core/rights.js";
 import { numberOf, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
@@ -21,10 +22,9 @@ export interface FailuresOptions {
  * How many sign-ins failed in the last seconds, of all that is given: for a check before the next one. What still waits in this
  * process is counted; what front ends say is not. The address is compared as it is kept.
  */
-export async function failures(
-  dataSource: DataSource,
-  { subject, actor, ip, request, windowSeconds = 300 }: FailuresOptions,
-): Promise<number> {
+export async function failures(dataSource: DataSource, given: FailuresOptions): Promise<number> {
+  refuseUnknownOptions("failures", given, ["subject", "actor", "ip", "request", "windowSeconds"]);
+  const { subject, actor, ip, request, windowSeconds = 300 } = given;
   const refuse = (message: string): never => {
     throw new EventLogError("OPTIONS_INVALID", `failures: ${message}`);
   };

@@ -9,11 +9,12 @@ import { webhookSink } from "../sinks/webhook.js";
 import type { Severity } from "../../entities/activity.js";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { asWriter } from "../core/rights.js";
 import type { Session } from "../core/session.js";
 import { Alerts, ownCategory } from "./alerts.js";
 import { Connection } from "./connection.js";
-import type { ActivityEntry, ActivityInput, RecordNowInput } from "./entry.js";
+import { type ActivityEntry, type ActivityInput, inputKeys, type RecordNowInput } from "./entry.js";
 import { EntryMaker } from "./entry-maker.js";
 import { type Dropped, Lane } from "./lane.js";
 import type { Alert } from "./alert-options.js";
@@ -96,7 +97,9 @@ export class Recorder {
     this.#toOthers(entry);
   }
 
-  async recordNow(action: string, { within, ...input }: RecordNowInput = {}): Promise<ActivityEntry | undefined> {
+  async recordNow(action: string, given: RecordNowInput = {}): Promise<ActivityEntry | undefined> {
+    refuseUnknownOptions("recordNow", given, [...inputKeys, "within"]);
+    const { within, ...input } = given;
     if (!this.#isWanted(action, input)) return undefined;
     const entry = this.maker.make(action, input);
     if (within !== undefined) await this.#writeWithin(within, entry);

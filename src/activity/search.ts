@@ -3,6 +3,7 @@ import { outcomes, severities, type Outcome, type Severity } from "../../entitie
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
 import type { Actor } from "../core/request-context.js";
+import { refuseNoObject } from "../core/options.js";
 import { asReader } from "../core/rights.js";
 import { withPooledSession } from "../core/session.js";
 import { join, raw, sql, type Statement } from "../core/sql.js";
@@ -48,6 +49,7 @@ const page = 1_000;
 
 /** The entries that match, newest first, in pages by key: none is skipped or repeated while others are written. */
 export async function* search(dataSource: DataSource, options: SearchOptions = {}): AsyncGenerator<ActivityEntry> {
+  refuseNoObject("search", options);
   const { limit = Number.POSITIVE_INFINITY, ...filter } = options;
   if (!(limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 0)))
     fail("limit", "a whole number from 0", limit);
@@ -73,15 +75,31 @@ export async function* search(dataSource: DataSource, options: SearchOptions = {
 }
 
 const equal = ["outcome", "severity", "category", "strategy", "subject", "tenant", "log", "source"] as const;
-const known = [...equal, "correlationId", "action", "actor", "ip", "resource", "from", "to"];
+/** What a filter is made of. */
+export const filterKeys: readonly string[] = [
+  ...equal,
+  "correlationId",
+  "action",
+  "actor",
+  "ip",
+  "resource",
+  "from",
+  "to",
+];
 
 /** A filter as SQL over `activity a`. Throws OPTIONS_INVALID. */
 export function conditionsOf(dataSource: DataSource, filter: ActivityFilter): Statement {
   for (const key of Object.keys(filter))
-    if (!known.includes(key)) fail("the filter", `made of ${known.join(", ")}`, key);
+    if (!filterKeys.includes(key)) fail("the filter", `made of ${filterKeys.join(", ")}`, key);
   oneOf("outcome", filter.outcome, outcomes);
   oneOf("severity", filter.severity, severities);
   const { action, actor, ip, resource, from, to, correlationId } = filter;
+  for (const name of action === undefined ? [] : [action].flat())
+    if (typeof name !== "string") fail("action", "a string, or a list of them", name);
+  if (actor === null || (typeof actor === "object" && typeof actor.type !== "string"))
+    fail("actor", "an id, or an object { type, id? }", actor);
+  if (resource === null || (typeof resource === "object" && typeof resource.type !== "string"))
+    fail("resource", "a type, or an object { type, key? }", resource);
   const { maker, options } = recorderOf(dataSource);
   const conditions: Statement[] = [sql`true`];
   for (const name of equal) {

@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { asReader } from "../core/rights.js";
 import { numberOf, type TextRow, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
@@ -30,8 +31,10 @@ const top = 10;
 /** What happened in the last hours, counted in the table in one statement: one snapshot. */
 export async function summary(
   dataSource: DataSource,
-  { hours = 24 }: { hours?: number | undefined } = {},
+  options: { hours?: number | undefined } = {},
 ): Promise<ActivitySummary> {
+  refuseUnknownOptions("summary", options, ["hours"]);
+  const { hours = 24 } = options;
   if (typeof hours !== "number" || !(hours > 0) || !Number.isFinite(hours))
     throw new EventLogError(
       "OPTIONS_INVALID",

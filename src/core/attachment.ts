@@ -1,6 +1,6 @@
 import type { DataSource, DataSourceOptions } from "typeorm";
 import { EventLogError } from "./errors.js";
-import type { CheckedOptions } from "./options.js";
+import { type CheckedOptions, show } from "./options.js";
 import type { PgClientClass } from "./pg-client.js";
 import { quoteIdentifier } from "./sql.js";
 import { UncapturedWrites } from "./uncaptured-writes.js";
@@ -55,8 +55,12 @@ export function isAttached(dataSourceOptions: object): boolean {
 
 /** What withEventLog left on it; the DataSource is known to its Clients from then on. Throws NOT_ATTACHED for a DataSource that was not made with withEventLog. */
 export function attachmentOf(dataSource: DataSource): Attachment {
-  const attachment = (dataSource.options as { [key]?: Attachment })[key];
+  const attachment = ((dataSource as DataSource | null | undefined)?.options as { [key]?: Attachment } | undefined)?.[
+    key
+  ];
   if (attachment === undefined) {
+    if (typeof dataSource !== "object" || dataSource === null)
+      throw new EventLogError("NOT_ATTACHED", `Expected a DataSource, got: ${show(dataSource)}.`);
     throw new EventLogError("NOT_ATTACHED", "This DataSource records nothing: it was not made with withEventLog.", {
       hint: "Change `new DataSource(options)` to `new DataSource(withEventLog(options))`.",
     });

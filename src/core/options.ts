@@ -6,8 +6,9 @@ import {
   IsNumber,
   IsString,
   Matches,
-  MaxLength,
+  Max,
   Min,
+  ValidateBy,
   ValidateIf,
   type ValidationArguments,
   validateSync,
@@ -74,13 +75,18 @@ export const expected = (wanted: string) => ({
 });
 export const positiveInteger = expected("a positive integer");
 
+/** The database keeps these as an integer of 32 bits. */
+const mostInt = 2_147_483_647;
+const atMostInt = expected(`at most ${mostInt}`);
+const mostSkewSeconds = 86_400;
+
 class Limits {
   /** bytes of a request context as JSON */
-  @IsInt(positiveInteger) @Min(1, positiveInteger) metadataBytes = 65_536;
+  @IsInt(positiveInteger) @Min(1, positiveInteger) @Max(mostInt, atMostInt) metadataBytes = 65_536;
   /** bytes of one event's data and previous together */
-  @IsInt(positiveInteger) @Min(1, positiveInteger) dataBytes = 16_777_216;
+  @IsInt(positiveInteger) @Min(1, positiveInteger) @Max(mostInt, atMostInt) dataBytes = 16_777_216;
   /** levels of nesting of a request context */
-  @IsInt(positiveInteger) @Min(1, positiveInteger) depth = 64;
+  @IsInt(positiveInteger) @Min(1, positiveInteger) @Max(mostInt, atMostInt) depth = 64;
 }
 
 class Lock {
@@ -93,33 +99,59 @@ class Lock {
   keyFor?: KeyFor;
 }
 
+/** The database cuts longer names off. */
+const isShort = (name: unknown) => typeof name === "string" && Buffer.byteLength(name) <= 63;
+
 class Scalars {
   @IsIn(["trigger", "subscriber"], expected('"trigger" or "subscriber"')) capture: Capture = "trigger";
   @IsIn(["warn", "error", "ignore"], expected('"warn", "error" or "ignore"')) uncaptured: Uncaptured = "warn";
   @IsString(expected("a schema name"))
-  @Matches(/^[^\0'%$\\]+$/, expected("a schema name without quotes, %, $ or backslashes"))
-  @MaxLength(63, expected("at most 63 characters"))
+  @Matches(
+    /^(?!pg_)[^\0'%$\\]+$/,
+    expected("a schema name without quotes, %, $ or backslashes that does not begin with pg_"),
+  )
+  @ValidateBy({ name: "isShort", validator: { validate: isShort } }, expected("at most 63 bytes"))
   schema = "chronicle";
   @IsBoolean(expected("true or false")) requireActor = false;
-  @IsNumber({}, expected("a number of seconds")) @Min(0, expected("a number of seconds from 0")) clockSkewSeconds = 5;
+  @IsNumber({}, expected("a number of seconds"))
+  @Min(0, expected("a number of seconds from 0"))
+  @Max(mostSkewSeconds, expected(`at most ${mostSkewSeconds} seconds, a day`))
+  clockSkewSeconds = 5;
 }
 
 /** Throws OPTIONS_INVALID for what is no object of options at all. */
-export function refuseNoObject(given: unknown): void {
-  if (!isRecord(given))
-    throw new EventLogError(
-      "OPTIONS_INVALID",
-      `expected the options of withEventLog to be an object, got: ${show(given)}.`,
-    );
+export function refuseNoObject(call: string, given: unknown, hint?: string): void {
+  if (isRecord(given)) return;
+  const message = `${call}: expected the options to be an object, got: ${show(given)}.`;
+  throw new EventLogError("OPTIONS_INVALID", message, { hint });
 }
 
-/** Throws OPTIONS_INVALID where a call is given what it does not take: a mistyped option would be no option at all. */
-export function refuseUnknownOptions(call: string, options: object, known: readonly string[]): void {
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
-  if (unknown === undefined) return;
-  throw new EventLogError("OPTIONS_INVALID", `${call}: unknown option ${unknown}.`, {
-    hint: `It takes ${known.join(", ")}.`,
-  });
+/** Options that mean the same in every call that takes them. */
+const kinds: Readonly<Record<string, readonly [string, (value: unknown) => boolean]>> = {
+  signal: ["an AbortSignal", (value) => value instanceof AbortSignal],
+  onProgress: ["a function", (value) => typeof value === "function"],
+  onDifference: ["a function", (value) => typeof value === "function"],
+  dryRun: ["true or false", (value) => typeof value === "boolean"],
+  sensitive: ["true or false", (value) => typeof value === "boolean"],
+  columns: [
+    "a list of names",
+    (value) => Array.isArray(value) && value.every((name: unknown) => typeof name === "string"),
+  ],
+};
+
+/**
+ * Throws OPTIONS_INVALID where a call is given what it does not take, for a mistyped option would be no option at all, and where
+ * an option that many calls share is not what it should be.
+ */
+export function refuseUnknownOptions(call: string, options: unknown, known: readonly string[]): void {
+  const hint = `It takes ${known.join(", ")}.`;
+  refuseNoObject(call, options, hint);
+  for (const [key, value] of Object.entries(options as object)) {
+    if (!known.includes(key)) throw new EventLogError("OPTIONS_INVALID", `${call}: unknown option ${key}.`, { hint });
+    const [wanted, fits] = kinds[key] ?? ["", () => true];
+    if (value !== undefined && !fits(value))
+      throw new EventLogError("OPTIONS_INVALID", `${call}: expected ${key} to be ${wanted}, got: ${show(value)}.`);
+  }
 }
 
 /**
@@ -129,7 +161,7 @@ export function refuseUnknownOptions(call: string, options: object, known: reado
 export function checkOptions(given: CoreOptions): CheckedOptions {
   const { limits, lock, ...rest } = given;
   const findings: string[] = [];
-  const scalars = fill(new Scalars(), rest, "", findings);
+  const scalars = fill(new Scalars(), rest, "", findings, [], ["lock", "limits", "replay", "activity"]);
   const checkedLimits = fill(new Limits(), limits ?? {}, "limits.", findings);
   const checkedLock = fill(new Lock(), lock ?? {}, "lock.", findings, ["key", "keyFor"]);
   if (checkedLock.keyFor !== undefined && scalars.capture === "trigger")
@@ -149,13 +181,14 @@ export function checkOptions(given: CoreOptions): CheckedOptions {
   });
 }
 
-/** A copy of the defaults with what was given on top, its findings added to the list under their full path. */
+/** A copy of the defaults with what was given on top (but for what is checked elsewhere), its findings added to the list under their full path. */
 export function fill<T extends object>(
   defaults: T,
   given: unknown,
   path: string,
   findings: string[],
   optional: readonly string[] = [],
+  elsewhere: readonly string[] = [],
 ): T {
   if (!isRecord(given)) {
     findings.push(`expected ${path.slice(0, -1)} to be an object, got: ${show(given)}`);
@@ -164,7 +197,9 @@ export function fill<T extends object>(
   const known = [...Object.keys(defaults), ...optional];
   for (const [key, value] of Object.entries(given)) {
     if (!known.includes(key))
-      findings.push(`unknown option ${path}${key} (known: ${known.map((name) => path + name).join(", ")})`);
+      findings.push(
+        `unknown option ${path}${key} (known: ${[...known, ...elsewhere].map((name) => path + name).join(", ")})`,
+      );
     else if (value !== undefined) (defaults as Record<string, unknown>)[key] = value;
   }
   for (const { constraints = {} } of validateSync(defaults, { stopAtFirstError: true, forbidUnknownValues: false })) {
@@ -179,5 +214,6 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 export function show(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "number") return String(value);
   return typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));
 }

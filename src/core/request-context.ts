@@ -112,13 +112,15 @@ const keys = ["actor", "tenant", "metadata", "correlationId", "causationId", "ac
 function check(context: RequestContext): void {
   if (typeof context !== "object" || context === null) throw expected("the request context", "an object", context);
   for (const key of Object.keys(context)) {
-    if (!keys.includes(key)) throw expected("the request context", `to have only ${keys.join(", ")}`, key);
+    if (!keys.includes(key)) throw expected("the keys of the request context", `among ${keys.join(", ")}`, key);
   }
   const { actor, tenant, metadata } = context;
   if (actor !== undefined && actor !== null) {
     if (typeof actor !== "object") throw expected("actor", "an object { type, id, name? }", actor);
-    if (typeof actor.type !== "string" || actor.type === "") throw expected("actor.type", "a string", actor.type);
-    if (!["string", "number", "bigint"].includes(typeof actor.id)) throw expected("actor.id", "a string", actor.id);
+    if (typeof actor.type !== "string" || actor.type === "")
+      throw expected("actor.type", "a string that is not empty", actor.type);
+    if (!["string", "number", "bigint"].includes(typeof actor.id) || Number.isNaN(actor.id))
+      throw expected("actor.id", "a string, a number or a bigint", actor.id);
     if (actor.name !== undefined && actor.name !== null && typeof actor.name !== "string")
       throw expected("actor.name", "a string", actor.name);
   }
@@ -135,8 +137,12 @@ function check(context: RequestContext): void {
 }
 
 function expected(what: string, wanted: string, got: unknown): EventLogError {
-  return new EventLogError(
-    "CONTEXT_INVALID",
-    `Expected ${what} to be ${wanted}, got: ${typeof got === "string" ? got : typeof got}.`,
-  );
+  return new EventLogError("CONTEXT_INVALID", `Expected ${what} to be ${wanted}, got: ${kindOf(got)}.`);
+}
+
+/** What it is, not what it holds: only text, which names a key or a word, is told as it is. */
+function kindOf(got: unknown): string {
+  if (got === null || Number.isNaN(got)) return String(got);
+  if (typeof got === "string") return got === "" ? "an empty string" : got;
+  return Array.isArray(got) ? "array" : typeof got;
 }

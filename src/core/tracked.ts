@@ -1,5 +1,6 @@
 import type { EntitySchema } from "typeorm";
 import { EventLogError } from "./errors.js";
+import { isRecord, refuseUnknownOptions, show } from "./options.js";
 
 export type Action = "create" | "update" | "destroy";
 export const actions: readonly Action[] = ["create", "update", "destroy"];
@@ -53,6 +54,7 @@ export function track<T>(schema: EntitySchema<T>, options: TrackedOptions = {}):
 
 /** Keeps a column's values out of the log's main table and of everything that reads it. Not for keys. */
 export function Sensitive(options: SensitiveOptions = {}): PropertyDecorator {
+  refuseUnknownOptions("@Sensitive", options, ["erased"]);
   return (prototype, property) => {
     const own = sensitiveProperties.get(prototype.constructor) ?? new Map<string, SensitiveOptions>();
     own.set(String(property), options);
@@ -108,14 +110,18 @@ function checked(options: TrackedOptions, name: string): TrackedOptions {
   const fail = (what: string, wanted: string, got: unknown): never => {
     throw new EventLogError(
       "OPTIONS_INVALID",
-      `@Tracked on ${name}: expected ${what} to be ${wanted}, got: ${JSON.stringify(got) ?? String(got)}.`,
+      `@Tracked on ${name}: expected ${what} to be ${wanted}, got: ${show(got)}.`,
     );
   };
+  const given: unknown = options;
+  if (!isRecord(given)) return fail("its options", "an object", options);
   for (const key of Object.keys(options)) {
     if (!optionKeys.includes(key)) fail("its options", `some of ${optionKeys.join(", ")}`, key);
   }
   const { version } = options;
-  if (typeof version === "object" && version !== null) {
+  if (version !== undefined && typeof version !== "number" && !isRecord(given["version"]))
+    fail("version", "a positive integer, or an object with one per action", version);
+  if (typeof version === "object") {
     for (const key of Object.keys(version))
       if (!actions.includes(key as Action)) fail("version", "per create, update, destroy", key);
   }

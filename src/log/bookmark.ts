@@ -19,10 +19,14 @@ export interface Bookmark {
  */
 export async function bookmark(dataSource: DataSource, name: string): Promise<Bookmark> {
   const { schema } = attachmentOf(dataSource);
-  if (typeof name !== "string" || name.trim() === "") {
-    throw new EventLogError("OPTIONS_INVALID", "Expected the bookmark's name to be a string that is not empty.", {
-      hint: 'Call it like `bookmark("before import")`.',
-    });
+  if (typeof name !== "string" || name.trim() === "" || name.includes("\0")) {
+    throw new EventLogError(
+      "OPTIONS_INVALID",
+      "Expected the bookmark's name to be a string that is not empty and holds no NUL.",
+      {
+        hint: 'Call it like `bookmark("before import")`.',
+      },
+    );
   }
   return asOwner(
     dataSource,

@@ -39,7 +39,11 @@ export async function resolvePoint(session: Session, dataSource: DataSource, poi
   throw unknown(`${point === null ? "null" : typeof point} is no point in time.`);
 }
 
+/** PostgreSQL's bigint ends here. */
+const mostPosition = 2n ** 63n - 1n;
+
 async function atPosition(session: Session, dataSource: DataSource, position: bigint): Promise<Cut> {
+  if (position > mostPosition) throw unknown(`Position ${position} is after the log's last.`);
   const { schema } = attachmentOf(dataSource);
   const row = await session.row(sql`
     select min(position) as first, ${lastPosition(schema)} as last,
@@ -144,7 +148,10 @@ export function parseTime(text: string): Date {
     );
   }
   const time = new Date(text);
-  if (Number.isNaN(time.getTime())) throw unknown(`"${text}" is no time that exists.`);
+  // JavaScript takes 30 February for 2 March.
+  const [day = "", month = "", year = ""] = text.slice(0, 10).split("-").toReversed();
+  const isADay = Number(day) <= new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+  if (Number.isNaN(time.getTime()) || !isADay) throw unknown(`"${text}" is no time that exists.`);
   return time;
 }
 

@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseNoObject } from "../core/options.js";
 import type { Actor } from "../core/request-context.js";
 import { asReader } from "../core/rights.js";
 import { type Session, withPooledSession } from "../core/session.js";
@@ -159,6 +160,7 @@ function check(filter: EventFilter): void {
       hint: `It takes ${filterKeys.join(", ")}.`,
     });
   };
+  refuseNoObject("events", filter, `It takes ${filterKeys.join(", ")}.`);
   for (const key of Object.keys(filter)) if (!filterKeys.includes(key)) fail("the filter", "made of known keys", key);
   const { recordId, entity, action, actor, after, order, limit } = filter;
   if (recordId !== undefined && entity === undefined) fail("recordId", "given with entity", "no entity");

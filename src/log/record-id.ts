@@ -44,7 +44,7 @@ export async function recordKeys(
     return rows.map(({ key }) => key ?? "");
   } catch (cause) {
     if (cause instanceof Error && String((cause as { code?: string }).code).startsWith("22")) {
-      throw new EventLogError("OPTIONS_INVALID", `The id is not a ${table.entity} key: ${cause.message}.`, {
+      throw new EventLogError("OPTIONS_INVALID", `The id is no key of ${table.entity}: ${cause.message}.`, {
         hint: "Pass a value of the key column's type.",
         cause,
       });
@@ -56,6 +56,9 @@ export async function recordKeys(
 function refused(table: TrackedTable): EventLogError {
   const wanted = table.keyColumns.length === 1 ? "the key's value" : `an object with ${table.keyColumns.join(", ")}`;
   return new EventLogError("OPTIONS_INVALID", `Expected the id of ${table.entity} to be ${wanted}.`, {
-    hint: "See history() in the README.",
+    hint:
+      table.keyColumns.length === 1
+        ? `Pass it as it is, such as 1 or "a-uuid", or as an object { ${table.keyColumns.join("")} }.`
+        : "Pass an object with a value for each column, or each property, of the key.",
   });
 }

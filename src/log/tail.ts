@@ -251,10 +251,10 @@ class Sleeper {
 }
 
 function checked(options: TailOptions): TailOptions {
+  refuseUnknownOptions("tail", options, ["after", "signal"]);
   const { after } = options;
   const fail = (what: string) =>
     new EventLogError("OPTIONS_INVALID", `tail: ${what}.`, { hint: "It takes after and signal." });
-  refuseUnknownOptions("tail", options, ["after", "signal"]);
   const isBookmark = typeof after === "object" && after !== null && typeof after.bookmark === "string";
   if (after !== undefined && !isBookmark && !(typeof after === "bigint" && after >= 0n))
     throw fail(`expected after to be a position as a bigint, or { bookmark }, got: ${typeof after}`);

@@ -1,4 +1,4 @@
-import type { DataSource, EntityMetadata, EntitySchema, ObjectLiteral, ObjectType } from "typeorm";
+import { type DataSource, type EntityMetadata, EntitySchema, type ObjectLiteral, type ObjectType } from "typeorm";
 import { EventLogError } from "../core/errors.js";
 import { quoteIdentifier } from "../core/sql.js";
 import { type Action, actions, type SensitiveOptions, trackedOptions, versionsOf } from "../core/tracked.js";
@@ -66,6 +66,7 @@ export function trackedTables(dataSource: DataSource): readonly TrackedTable[] {
 
 /** The tracked table of an entity given by class, schema or tracked name. Throws NOT_TRACKED. */
 export function trackedTableOf(dataSource: DataSource, reference: EntityReference): TrackedTable {
+  refuseNoEntity(reference);
   const tables = trackedTables(dataSource);
   const found =
     typeof reference === "string"
@@ -78,6 +79,18 @@ export function trackedTableOf(dataSource: DataSource, reference: EntityReferenc
   if (found === undefined)
     throw new EventLogError("NOT_TRACKED", `${nameOf(reference)} is not tracked in this DataSource.`);
   return found;
+}
+
+/** Throws OPTIONS_INVALID for what can be no entity, such as the undefined that imports in a circle give. */
+export function refuseNoEntity(reference: unknown): void {
+  if (typeof reference === "string" || typeof reference === "function" || reference instanceof EntitySchema) return;
+  throw new EventLogError(
+    "OPTIONS_INVALID",
+    `Expected an entity (its class, its EntitySchema or its tracked name), got: ${reference === null ? "null" : typeof reference}.`,
+    {
+      hint: "A class is undefined where two files import each other: name the entity by its tracked name, or break the circle.",
+    },
+  );
 }
 
 /** The name that an entity's events carry today: its own under single-table inheritance. */
