@@ -31,6 +31,8 @@ export class OverrideState {
   readonly #known = new Map<string, Known>();
   readonly #keys = new Map<string, string>();
   #open = 0n;
+  /** Calls of the open override that are not done. */
+  readonly #pending = new Set<Promise<unknown>>();
 
   constructor(
     private readonly session: Session,
@@ -58,17 +60,31 @@ export class OverrideState {
       await this.#write(event, table, action, idColumns(table, id), { ...Object.fromEntries(blank), ...changes });
     };
     return {
-      create: (entity, row) => write("create", entity, row, row),
-      update: (entity, id, changes) => write("update", entity, id, changes),
-      destroy: (entity, id) => write("destroy", entity, id, {}),
-      find: async <Columns>(entity: EntityReference, id: RecordId) =>
-        (await this.#find(this.#table(position, entity), position, id)) as Columns | null,
+      create: (entity, row) => this.#noted(write("create", entity, row, row)),
+      update: (entity, id, changes) => this.#noted(write("update", entity, id, changes)),
+      destroy: (entity, id) => this.#noted(write("destroy", entity, id, {})),
+      find: <Columns>(entity: EntityReference, id: RecordId) => {
+        const find = async () => (await this.#find(this.#table(position, entity), position, id)) as Columns | null;
+        return this.#noted(find());
+      },
     };
   }
 
-  /** From here on, a handler that did not wait for its writes is told so. */
-  close(): void {
+  #noted<T>(call: Promise<T>): Promise<T> {
+    const noted = call.finally(() => this.#pending.delete(noted));
+    this.#pending.add(noted);
+    return noted;
+  }
+
+  /** Whether the override has called what it did not wait for. */
+  get isPending(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  /** The override has ended: from here on it can write nothing. */
+  async close(): Promise<void> {
     this.#open = 0n;
+    await Promise.allSettled(this.#pending);
   }
 
   #table(position: bigint, entity: EntityReference): FoldTable {

@@ -96,6 +96,7 @@ export async function stageOldVersions(
 async function runOverride(event: RecordedEvent, state: OverrideState, run: () => Promise<void>): Promise<void> {
   try {
     await run();
+    if (state.isPending) throw new Error("it did not wait for its calls of state; await every one");
   } catch (cause) {
     if (cause instanceof EventLogError && cause.code !== "OPTIONS_INVALID") throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -108,7 +109,7 @@ async function runOverride(event: RecordedEvent, state: OverrideState, run: () =
       },
     );
   } finally {
-    state.close();
+    await state.close();
   }
 }
 

@@ -230,6 +230,9 @@ describe("overrides", function () {
     expect(await wrong((_, state) => state.update(Owner, "nobody", { accounts: 1 }))).to.include({
       code: "REPLAY_RECORD_MISSING",
     });
+    const forgotten = await wrong((_, state) => void state.create(Owner, { name: "x" }));
+    expect(forgotten).to.include({ code: "REPLAY_OVERRIDE_FAILED" });
+    expect(forgotten.message).to.include("it did not wait for its calls of state; await every one");
     const late = new Promise((resolve) => {
       void wrong((_, state) => {
         setTimeout(() => void state.create(Owner, { name: "x" }).catch(resolve), 50);
