@@ -179,6 +179,13 @@ describe("bad input to a running application", () => {
       expectTyped(await rejectionOf(app.log.history(entity, 1)), "NOT_TRACKED", "Stranger");
   });
 
+  it("refuses to read the events of an entity that nobody knows", async () => {
+    const read = async () => {
+      for await (const event of app.log.events({ entity: "Acount" })) throw new Error(`read ${event.position}`);
+    };
+    expect(await rejectionOf(read())).to.include({ code: "NOT_TRACKED" });
+  });
+
   it("refuses filters and options that are none", async () => {
     for (const filter of [
       { entityName: "x" },

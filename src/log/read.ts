@@ -99,14 +99,20 @@ async function ofRecord(
   return sql`e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and e.record_key = ${key}`;
 }
 
-/** By table, so that names it had before count too; a class that is gone by the name that its events carry. */
-function ofEntity(dataSource: DataSource, entity: EntityReference): Statement {
+/**
+ * By table, so that names it had before count too; a class that is gone by the name that its events carry.
+ * Throws NOT_TRACKED for what is neither.
+ */
+async function ofEntity(session: Session, dataSource: DataSource, entity: EntityReference): Promise<Statement> {
   const { schema } = attachmentOf(dataSource);
   if (typeof entity === "string") {
     const isTracked = trackedTables(dataSource)
       .flatMap(namesOf)
       .some(({ entity: name, formerly }) => name === entity || formerly.includes(entity));
-    if (!isTracked) return sql`e.entity = ${entity}`;
+    if (!isTracked) {
+      const events = sql`select exists (select from ${raw(schema)}.event where entity = ${entity}) as found`;
+      if ((await session.row(events))?.found === "t") return sql`e.entity = ${entity}`;
+    }
   }
   const table = trackedTableOf(dataSource, entity);
   const name = trackedNameOf(dataSource, entity);
@@ -120,7 +126,7 @@ async function conditionsOf(session: Session, dataSource: DataSource, filter: Ev
   const conditions: Statement[] = [];
   if (entity !== undefined && recordId !== undefined)
     conditions.push(await ofRecord(session, dataSource, entity, recordId));
-  else if (entity !== undefined) conditions.push(ofEntity(dataSource, entity));
+  else if (entity !== undefined) conditions.push(await ofEntity(session, dataSource, entity));
   if (action !== undefined) conditions.push(sql`e.action = ${action}`);
   if (actionName !== undefined) conditions.push(sql`e.action_name = ${actionName}`);
   if (actor !== undefined) conditions.push(sql`e.actor_type = ${actor.type}`);
