@@ -33,7 +33,10 @@ export async function apply(
         const cleared = await clear();
         const prepared: Prepared[] = [];
         for (const target of targets) prepared.push({ ...target, moves: await prepareHandover(session, target) });
+        // Into a table that was analyzed when it was empty, a nested loop would read all that it has inserted anew for each row.
+        await session.run("set local enable_nestloop = off");
         const row = await session.row({ text: statementOf(prepared), values: [] });
+        await session.run("set local enable_nestloop to default");
         return {
           inserted: numberOf(row, "inserted"),
           updated: numberOf(row, "updated"),
