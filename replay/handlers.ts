@@ -113,11 +113,7 @@ export function override(
 /** What withEventLog was given as `replay`, checked. Throws OPTIONS_INVALID. */
 export function checkReplayOptions(given: unknown): CheckedHandlers {
   const options = (given ?? {}) as Record<string, unknown>;
-  if (typeof options !== "object" || Array.isArray(options))
-    throw invalid("replay", "an object { upcasters, overrides, clear }", typeof given);
-  for (const key of Object.keys(options))
-    if (!["upcasters", "overrides", "clear"].includes(key))
-      throw invalid("replay", "only upcasters, overrides and clear", key);
+  refuseUnknownOptions("replay", options, ["upcasters", "overrides", "clear"]);
   const { clear } = options;
   if (clear !== undefined && typeof clear !== "function")
     throw invalid("replay.clear", "a function that gets a manager", typeof clear);

@@ -4,6 +4,7 @@ import { functions } from "../../entities/functions/index.js";
 import { latestStep } from "../../entities/steps/index.js";
 import { type Attachment, attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { numberOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
@@ -144,8 +145,7 @@ const optionKeys = ["grantTo", "grantReadTo", "queryRunner", "lockTimeoutMs"];
 
 function check(options: InstallOptions): void {
   const fail = (what: string) => new EventLogError("OPTIONS_INVALID", `install: ${what}.`);
-  for (const key of Object.keys(options))
-    if (!optionKeys.includes(key)) throw fail(`unknown option ${key} (known: ${optionKeys.join(", ")})`);
+  refuseUnknownOptions("install", options, optionKeys);
   for (const key of ["grantTo", "grantReadTo"] as const) {
     const roles: readonly unknown[] = [options[key] ?? []].flat();
     if (!roles.every((role) => typeof role === "string" && role !== ""))
