@@ -1,7 +1,7 @@
 import { pinnedSettings } from "./pinned-settings.js";
 
 /** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
-export const captureFunction = (s: string): string => `-- version: 4
+export const captureFunction = (s: string): string => `-- version: 5
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare

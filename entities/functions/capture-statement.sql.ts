@@ -20,7 +20,7 @@ const source: Omit<EventSource, "effects" | "hidden"> = {
  * Where the table's columns are `known` to be those of the last install, it names them, which is fast. Otherwise it is made for
  * any columns: those that came later are kept apart.
  */
-export const captureStatement = (s: string): string => `-- version: 3
+export const captureStatement = (s: string): string => `-- version: 4
 create or replace function ${s}.capture_statement(tracked_id smallint, operation text, context text, known boolean default false, relation regclass default null) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

@@ -9,7 +9,7 @@ import { pinnedSettings } from "./pinned-settings.js";
  * and why is as the application says, as everywhere. Tables that have capture triggers are left to these.
  * Returns, by table, how many records were changed whose former state the log does not know, so that no event could tell it.
  */
-export const flush = (s: string): string => `-- version: 2
+export const flush = (s: string): string => `-- version: 3
 create or replace function ${s}.flush(payload jsonb) returns jsonb
 language plpgsql security definer
 ${pinnedSettings.map((setting) => `set ${setting}`).join("\n")}

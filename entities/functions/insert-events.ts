@@ -38,7 +38,7 @@ export const ofTracked = (s: string) => ({
   dataLimit: `(select data_limit from ${s}.installation)`,
 });
 
-const columns = `position, table_name, entity, record_id, record_key, action, action_name, version, data, previous,
+const columns = `table_name, entity, record_id, record_key, action, action_name, version, data, previous,
     actor_type, actor_id, actor_name, metadata, tenant, correlation_id, causation_id`;
 
 /** Positions are drawn here, after the rows were written, in the order of the effects: the order of the fold rests on that. */
@@ -46,7 +46,7 @@ const drawn = (s: string, { effects }: EventSource, positions = `${s}.event_posi
   `select nextval('${positions}') as position, e.* from (${effects}) e`;
 
 const values = (s: string, from: EventSource, { data, previous }: { data: string; previous: string }): string =>
-  `position, ${from.tableName}, ${from.entity}, ${from.recordId}, ${from.recordKey}, action,
+  `${from.tableName}, ${from.entity}, ${from.recordId}, ${from.recordKey}, action,
     coalesce(${from.actionName}, ${from.context} ->> 'actionName', case
       when action <> 'update' or ${from.deleteDateColumn} is null or not data ? ${from.deleteDateColumn} then null
       when previous ->> ${from.deleteDateColumn} is null then 'soft-remove'
@@ -71,9 +71,9 @@ apart as (
   from drawn
   where data ?| ${from.hidden} or previous ?| ${from.hidden}
 )
-insert into ${into?.event ?? `${s}.event`} (${columns})
+insert into ${into?.event ?? `${s}.event`} (position, ${columns})
 overriding system value
-select ${values(s, from, {
+select position, ${values(s, from, {
   data: `case when ${from.hidden} is null then data else data - ${from.hidden} end`,
   previous: `case when ${from.hidden} is null then previous else previous - ${from.hidden} end`,
 })}
@@ -81,12 +81,14 @@ from drawn
 order by position
 `;
 
-/** The same for a table that keeps no column apart: one insert, with little to set up, which is most of the time of a small write. */
+/**
+ * The same for a table that keeps no column apart: one insert, with little to set up, which is most of the time of a small write. The
+ * position is the column's own, drawn for each row in the order of the effects: to draw it in a query would be a node more.
+ */
 export const insertPlainEvents = (s: string, from: EventSource): string => `
 insert into ${s}.event (${columns})
-overriding system value
 select ${values(s, from, { data: "data", previous: "previous" })}
-from (${drawn(s, from)}) d
+from (${from.effects}) d
 `;
 
 /**
