@@ -2,6 +2,7 @@ import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import { numberOf, type Session } from "../src/core/session.js";
 import { quoteIdentifier } from "../src/core/sql.js";
+import { checkedAtOnce } from "./foreign-keys.js";
 import { differs, sameKey, type Target } from "./difference.js";
 import { brokenReference } from "./references.js";
 import { withoutTriggers } from "./triggers.js";
@@ -35,7 +36,9 @@ export async function apply(
         for (const target of targets) prepared.push({ ...target, moves: await prepareHandover(session, target) });
         // Into a table that was analyzed when it was empty, a nested loop would read all that it has inserted anew for each row.
         await session.run("set local enable_nestloop = off");
-        const row = await session.row({ text: statementOf(prepared), values: [] });
+        const row = await checkedAtOnce(session, targets, () =>
+          session.row({ text: statementOf(prepared), values: [] }),
+        );
         await session.run("set local enable_nestloop to default");
         return {
           inserted: numberOf(row, "inserted"),
@@ -70,14 +73,15 @@ function statementOf(targets: readonly Prepared[]): string {
 }
 
 interface Parts {
-  readonly delete: string;
+  readonly delete: string | undefined;
   readonly take: string | undefined;
   readonly update: string | undefined;
   readonly put: string | undefined;
-  readonly insert: string;
+  readonly insert: string | undefined;
 }
 
-function partsOf({ table, wanted, mayDelete, moves }: Prepared): Parts {
+/** What there is to do; of that which is known to find nothing, nothing. */
+function partsOf({ table, wanted, mayDelete, moves, known }: Prepared): Parts {
   const list = (names: readonly string[]) => names.join(", ");
   const columns = table.columns.map(({ quoted }) => quoted);
   const excluded = table.excludedColumns.map(quoteIdentifier);
@@ -86,10 +90,13 @@ function partsOf({ table, wanted, mayDelete, moves }: Prepared): Parts {
   const afterDeletes = "(select deleted + taken from gone) >= 0";
   const afterUpdates = "(select updated from updated) >= 0";
   return {
-    delete: `delete from ${table.sqlName} l where not exists (select from ${wanted} f where ${same}) and ${mayDelete} returning 1`,
+    delete:
+      known?.unexpected === 0
+        ? undefined
+        : `delete from ${table.sqlName} l where not exists (select from ${wanted} f where ${same}) and ${mayDelete} returning 1`,
     take: moves && `delete from ${table.sqlName} l using ${wanted} f where ${same} and ${moves} returning 1`,
     update:
-      set.length === 0
+      set.length === 0 || known?.different === 0
         ? undefined
         : `update ${table.sqlName} l set ${set.join(", ")} from ${wanted} f
           where ${same} and ${changed} ${moves === undefined ? "" : `and not ${moves}`} and ${afterDeletes} returning 1`,
@@ -98,9 +105,12 @@ function partsOf({ table, wanted, mayDelete, moves }: Prepared): Parts {
       `insert into ${table.sqlName} (${list([...columns, ...excluded])}) overriding system value
         select ${list([...columns.map((name) => `f.${name}`), ...excluded.map((name) => `l.${name}`)])}
         from ${wanted} f join ${table.sqlName} l on ${same} where ${moves} and ${afterUpdates} returning 1`,
-    insert: `insert into ${table.sqlName} (${list(columns)}) overriding system value
-      select ${list(columns)} from ${wanted} f
-      where not exists (select from ${table.sqlName} l where ${same}) and ${afterUpdates} returning 1`,
+    insert:
+      known?.missing === 0
+        ? undefined
+        : `insert into ${table.sqlName} (${list(columns)}) overriding system value
+          select ${list(columns)} from ${wanted} f
+          where not exists (select from ${table.sqlName} l where ${same}) and ${afterUpdates} returning 1`,
   };
 }
 

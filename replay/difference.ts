@@ -16,8 +16,8 @@ export interface Target {
   readonly wanted: string;
   /** SQL over a live row `l`: whether a row that is not wanted goes. */
   readonly mayDelete: string;
-  /** Whether kept rows change, so that they may hand values on to one another. */
-  readonly mayUpdate: boolean;
+  /** How live differs from `wanted`, where that has been counted. */
+  readonly known: DifferenceCounts | undefined;
 }
 
 /** Where `a` and `b` are the same record. */

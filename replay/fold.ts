@@ -1,7 +1,7 @@
 import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import type { Session } from "../src/core/session.js";
-import { quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
+import { join, quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
 import { type Cut, inCut } from "../src/log/cut.js";
 import { type FoldTable, isReadApart, valueSql } from "./fold-table.js";
 import type { Plan } from "./plan.js";
@@ -14,6 +14,8 @@ export interface FoldSource {
   readonly staged: string;
   /** SQL over an event `e`: only these. (Default: all) */
   readonly only?: Statement | undefined;
+  /** In how many parts records are folded, each by a process of its own where Postgres has them. (Default: 1) */
+  readonly parts?: number | undefined;
 }
 
 /**
@@ -85,7 +87,27 @@ function isUsual(of: string): string {
 }
 
 /** Every record that a table had up to a cut, as columns, with its key and course; `exists` tells which are alive at the cut. */
-export function foldQuery(source: FoldSource, table: FoldTable): Statement {
+export function foldQuery({ parts = 1, ...source }: FoldSource, table: FoldTable): Statement {
+  if (parts === 1 || !isDivisible(source, table)) return foldPart(source, table);
+  // A Parallel Append: each part sorts and merges by itself, where a parallel plan of the whole would do both in one process.
+  const part = (index: number) =>
+    foldPart(
+      { ...source, only: sql`abs(hashtextextended(e.record_key, 0) % ${raw(String(parts))}) = ${raw(String(index))}` },
+      table,
+      true,
+    );
+  return join(
+    Array.from({ length: parts }, (_, index) => part(index)).map((query) => sql`(${query})`),
+    " union all ",
+  );
+}
+
+/** Whether all that a fold reads and computes may be read and computed by parallel processes: no temporary table, no domain's check. */
+function isDivisible({ plan, only }: FoldSource, table: FoldTable): boolean {
+  return plan.handled === "" && only === undefined && table.columns.every(isReadApart);
+}
+
+function foldPart(source: FoldSource, table: FoldTable, isPart = false): Statement {
   const apart = table.columns.filter(isReadApart).map(({ name }) => name);
   const columns = table.columns.map((column) => `${valueSql(column)} as ${column.quoted}`).join(", ");
   const seen = apart.length === 0 ? "state" : `state - array[${apart.map(quoteLiteral).join(", ")}]::text[]`;
@@ -93,18 +115,23 @@ export function foldQuery(source: FoldSource, table: FoldTable): Statement {
     apart.length === table.columns.length
       ? sql``
       : sql`cross join lateral jsonb_populate_record(null::${raw(table.sqlName)}, ${raw(seen)}) r`;
+  // Written with quotes, an offset of nothing is known to be one before it is planned; otherwise it forbids a parallel plan.
   return sql`${folded(source, table)}
     select f.record_key as ${raw(recordKey)}, f.course as ${raw(course)}, ${raw(columns)}
-    from folded f
-    cross join lateral (
-      select case
+    from (
+      select f.record_key, f.course, case
         when ${raw(isUsual("f.course"))} then f.merged
         when not ${raw(alive("f.course"))} then '{}'
-        else (select ${raw(source.schema)}.merge(l.data) from (select data from source where record_key = f.record_key and position >= f.life order by position, ordinal) l)
+        else ${isPart ? lastLife(source, table) : sql`(select ${raw(source.schema)}.merge(l.data) from (select data from source where record_key = f.record_key and position >= f.life order by position, ordinal) l)`}
       end as state
-      offset 0
-    ) last
+      from folded f offset '0'
+    ) f
     ${rest}`;
+}
+
+/** The state of a record since its last create: a function, because a subquery that depends on a row forbids a parallel plan. */
+function lastLife({ schema, cut }: FoldSource, { logNames }: FoldTable): Statement {
+  return sql`${raw(schema)}.last_life(${logNames}::text[], f.record_key, f.life, ${cut.position}::bigint, ${cut.leftOut}::xid8[], ${cut.before ?? null}::xid8, ${cut.epoch}::smallint)`;
 }
 
 /**

@@ -149,9 +149,9 @@ class LiveReplay {
     const { scope, asked, options, steps } = this.setting;
     await this.session.run(forFolds);
     const end = await endOfLog(this.session, this.dataSource);
-    const sawAll = (await firstUnseen(this.session, this.dataSource, ahead.snapshot)) === undefined;
-    const plan = sawAll ? ahead.plan : await makePlan(this.session, this.dataSource, end);
-    const now = await this.#upToNow(ahead, end, plan);
+    const first = await firstUnseen(this.session, this.dataSource, ahead.snapshot);
+    const plan = first === undefined ? ahead.plan : await makePlan(this.session, this.dataSource, end);
+    const now = first === undefined ? ahead.end : await this.#upToNow(ahead, first, end, plan);
     const then = ahead.point ?? now;
     const found = await compare(this.session, scope, now);
     if ((options.unknownRows ?? "refuse") === "refuse") refuseUnknownRows(found);
@@ -161,7 +161,7 @@ class LiveReplay {
       table,
       wanted: then.of(table),
       mayDelete: [scope.covers(table), ...(options.unknownRows === "keep" ? [isKnown(table, now)] : [])].join(" and "),
-      mayUpdate: !isEnd || (found[index]?.different ?? 0) > 0,
+      known: isEnd && options.apply !== "rebuild" ? found[index] : undefined,
     }));
     if (options.dryRun) await this.#foresee(targets);
     const rows = options.dryRun
@@ -185,14 +185,15 @@ class LiveReplay {
     });
   }
 
-  async #upToNow(ahead: Ahead, cut: Cut, plan: Plan): Promise<Folded> {
+  async #upToNow(ahead: Ahead, first: bigint, cut: Cut, plan: Plan): Promise<Folded> {
     const { scope, steps } = this.setting;
     const isEnd = ahead.point === undefined;
     const folding = { cut, plan, tables: scope.tables, scope, steps };
     const validated = async (table: FoldTable, keys: readonly string[]) => {
       if (isEnd) await this.#validation?.check(table, ahead.end.of(table), keys);
     };
-    const caughtUp = await catchUp(this.session, this.dataSource, ahead.end, ahead.snapshot, folding, validated);
+    const unseen = { snapshot: ahead.snapshot, first };
+    const caughtUp = await catchUp(this.session, this.dataSource, ahead.end, unseen, folding, validated);
     if (caughtUp === undefined) {
       const anew = await this.#fold("now", cut, plan);
       if (isEnd) await this.#validate(anew);

@@ -39,8 +39,9 @@ export async function foldToTables(session: Session, dataSource: DataSource, fol
   const names = new Map(tables.map((table, index) => [table.tableName, `pg_temp.chronicle_${label}_${index}`]));
   const of = (table: FoldTable) => names.get(table.tableName) ?? "";
   await session.run(`create temporary table ${skippedOf(label)} (table_name text, record_key text, events bigint)`);
+  const parts = await parallel(session);
   for (const table of tables) {
-    const source = sourceOf(dataSource, folding, scope?.only(table));
+    const source = { ...sourceOf(dataSource, folding, scope?.only(table)), parts };
     await session.rows(sql`create temporary table ${raw(of(table))} as ${foldQuery(source, table)}`);
     await keepExisting(session, source, table, { of, label });
     await session.run(`analyze ${of(table)} (${table.keyColumns.map(quoteIdentifier).join(", ")})`);
@@ -49,21 +50,31 @@ export async function foldToTables(session: Session, dataSource: DataSource, fol
   return { label, staged, of };
 }
 
+/**
+ * Lets folds of large tables be made by several processes, until the transaction ends; how many there may be. A part is not divided
+ * again: Postgres would take its scan for the part to do in parallel.
+ */
+async function parallel(session: Session): Promise<number> {
+  await session.run("set local parallel_tuple_cost = 0; set local min_parallel_table_scan_size = '5TB'");
+  const row = await session.row(sql`select current_setting('max_parallel_workers_per_gather') as parts`);
+  return Math.max(1, numberOf(row, "parts"));
+}
+
 /** How many events were skipped because an override had retired their record. */
 export async function countSkipped(session: Session, { label }: Folded): Promise<number> {
   return numberOf(await session.row(sql`select sum(events) as events from ${raw(skippedOf(label))}`), "events");
 }
 
 /**
- * Brings a fold that was made in an earlier snapshot up to the end of the log: only events that the snapshot did not see are
- * staged, and only records that they touch are folded anew. `onRecords` gets those of each table.
+ * Brings a fold that was made in an earlier snapshot up to the end of the log, the first event it did not see being `first`: only
+ * events that the snapshot did not see are staged, and only records that they touch are folded anew. `onRecords` gets those of each table.
  * Returns undefined where that is not possible: a handler may have read a record before an event of it that came to light since.
  */
 export async function catchUp(
   session: Session,
   dataSource: DataSource,
   fold: Folded,
-  snapshot: string,
+  { snapshot, first }: { readonly snapshot: string; readonly first: bigint },
   folding: Omit<Folding, "label">,
   onRecords: (table: FoldTable, keys: readonly string[]) => Promise<void>,
 ): Promise<Folded | undefined> {
@@ -72,8 +83,6 @@ export async function catchUp(
   const { label } = fold;
   const unseen = unseenIn(snapshot, schema);
   const { last } = fold.staged;
-  const first = await firstUnseen(session, dataSource, snapshot);
-  if (first === undefined) return fold;
   if (first < last) return undefined;
   const wasStaged = last > 0n;
   const staged = await stageOldVersions(session, dataSource, {
@@ -101,7 +110,10 @@ export async function catchUp(
   return { ...fold, staged };
 }
 
-/** The position of the first event that a snapshot did not see; undefined where it saw all that there are. */
+/**
+ * The position of the first event that a snapshot did not see; undefined where it saw all that there are. Writers wait for it, so it
+ * is read through event_order: asked for the least position, the planner goes through the whole log by its primary key.
+ */
 export async function firstUnseen(
   session: Session,
   dataSource: DataSource,
@@ -109,7 +121,7 @@ export async function firstUnseen(
 ): Promise<bigint | undefined> {
   const { schema } = attachmentOf(dataSource);
   const row = await session.row(
-    sql`select min(position) as position from ${raw(schema)}.event e where ${unseenIn(snapshot, schema)}`,
+    sql`select min(position) as position from (select position from ${raw(schema)}.event e where ${unseenIn(snapshot, schema)} offset 0) unseen`,
   );
   return row?.position == null ? undefined : positionOf(row, "position");
 }

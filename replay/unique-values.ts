@@ -27,7 +27,7 @@ interface IndexedColumn {
  * that nobody has, and undefined is returned.
  */
 export async function prepareHandover(session: Session, target: Target): Promise<string | undefined> {
-  if (!target.mayUpdate) return undefined;
+  if (target.known?.different === 0) return undefined;
   const indexes = await changingIndexes(session, target);
   if (indexes.length === 0) return undefined;
   if (!(await takesOthersAlong(session, target))) return coveredDiffer(target, indexes);

@@ -19,6 +19,7 @@ import { flush } from "./flush.sql.js";
 import { flushFunction } from "./flush-function.sql.js";
 import { flushStatement } from "./flush-statement.sql.js";
 import { imageSql } from "./image-sql.sql.js";
+import { lastLife } from "./last-life.sql.js";
 import { level } from "./level.sql.js";
 import { lockLog } from "./lock-log.sql.js";
 import { markCommit } from "./mark-commit.sql.js";
@@ -78,6 +79,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   track,
   append,
   merge,
+  lastLife,
   erasedColumns,
   lockLog,
   flushFunction,
