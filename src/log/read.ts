@@ -10,7 +10,7 @@ import { type Action, actions } from "../core/tracked.js";
 import { afterCut, inCut } from "./cut.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "./event.js";
 import { type PointInTime, resolvePoint } from "./point-in-time.js";
-import { recordKeys, type RecordId } from "./record-id.js";
+import { idError, recordKey, recordKeys, type RecordId } from "./record-id.js";
 import { explainMissing } from "./status.js";
 import { type EntityReference, namesOf, trackedNameOf, trackedTableOf, trackedTables } from "./tracked-tables.js";
 
@@ -75,11 +75,12 @@ export async function history<Row = Record<string, unknown>>(
   id: RecordId,
 ): Promise<RecordedEvent<Row>[]> {
   const { schema } = attachmentOf(dataSource);
+  const table = trackedTableOf(dataSource, entity);
+  const ofRecord = sql`e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and e.record_key = ${recordKey(schema, table, id)}`;
   const work = withPooledSession(dataSource, async (session) => {
-    const condition = await ofRecord(session, dataSource, entity, id);
-    const rows = await session.rows(
-      sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${condition} order by e.position`,
-    );
+    const rows = await session
+      .rows(sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${ofRecord} order by e.position`)
+      .catch((error: unknown) => explainMissing(session, dataSource, idError(table, error)));
     return rows.map((row) => eventOf<Row>(row));
   });
   return asReader(dataSource, work);
