@@ -22,6 +22,8 @@ export class Steps {
   constructor(
     private readonly onProgress: ((progress: Progress) => void) | undefined,
     private readonly signal: AbortSignal | undefined,
+    /** What is stopped, as the error says it. */
+    private readonly what = "replay",
   ) {}
 
   /** How many steps there will be. */
@@ -37,7 +39,7 @@ export class Steps {
 
   /** Throws REPLAY_ABORTED once the signal was given. */
   stopIfAborted(): void {
-    if (this.signal?.aborted) throw aborted();
+    if (this.signal?.aborted) throw this.#aborted();
   }
 
   /** Runs `work` on the session; when the signal is given, the statement that runs is cancelled. Throws REPLAY_ABORTED. */
@@ -63,15 +65,15 @@ export class Steps {
     try {
       return await work();
     } catch (error) {
-      if (signal.aborted && stateOf(error) === "57014") throw aborted(error);
+      if (signal.aborted && stateOf(error) === "57014") throw this.#aborted(error);
       throw error;
     } finally {
       working = false;
       signal.removeEventListener("abort", onAbort);
     }
   }
-}
 
-function aborted(cause?: unknown): EventLogError {
-  return new EventLogError("REPLAY_ABORTED", "The replay was aborted.", { cause });
+  #aborted(cause?: unknown): EventLogError {
+    return new EventLogError("REPLAY_ABORTED", `The ${this.what} was aborted.`, { cause });
+  }
 }

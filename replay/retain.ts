@@ -50,7 +50,7 @@ export interface RetainReport {
 export async function retain(dataSource: DataSource, options: RetainOptions): Promise<RetainReport> {
   const { since, dryRun, lockTimeoutMs, signal } = checked(options);
   const { schema } = attachmentOf(dataSource);
-  const steps = new Steps(undefined, signal);
+  const steps = new Steps(undefined, signal, "retention");
   const run = () =>
     withOwnSession(dataSource, async (session) => {
       const tables = await foldTables(session, dataSource);

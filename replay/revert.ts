@@ -1,5 +1,6 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
+import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import { sendableContext } from "../src/core/request-context.js";
 import { asOwner } from "../src/core/rights.js";
@@ -21,7 +22,7 @@ import type { FoldTable } from "./fold-table.js";
  * recorded as a new event, `actionName: "revert"`, with the point in its metadata and who and why from the request context.
  * Returns that event; null where nothing differs, which records nothing. It is a write like any other: the table's own triggers
  * run, keys and constraints hold, excluded columns keep their value.
- * Throws POINT_IN_TIME_UNKNOWN, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS, NOT_OWNER, and what reading old versions throws.
+ * Throws POINT_IN_TIME_UNKNOWN, REPLAY_LOCK_TIMEOUT where another transaction holds the record for long, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS, NOT_OWNER, and what reading old versions throws.
  */
 export async function revert<Row = Record<string, unknown>>(
   dataSource: DataSource,
@@ -41,6 +42,9 @@ export async function revert<Row = Record<string, unknown>>(
       return await session.transaction(async () => {
         // As the application's own transactions do, so that a live replay neither fails this nor deadlocks with it.
         await session.run(`lock table ${schema}.gate in access share mode`);
+        await session.rows(
+          sql`select set_config('lock_timeout', ${lockTimeout}, true) where current_setting('lock_timeout') = '0'`,
+        );
         const { keys, table, query } = await recordFold(session, dataSource, entity, [id], cut, "revert");
         const [key = ""] = keys;
         await refuseBeforeBaseline(session, dataSource, cut, [table], keys);
@@ -59,10 +63,21 @@ export async function revert<Row = Record<string, unknown>>(
         return row === undefined ? null : eventOf<Row>(row);
       });
     } catch (error) {
+      if (stateOf(error) === "55P03") throw heldByAnother(error);
       throw constraintError(error);
     }
   });
   return asOwner(dataSource, work);
+}
+
+/** How long it waits for a transaction that has changed the record, unless the server's own `lock_timeout` says otherwise. */
+const lockTimeout = "30s";
+
+function heldByAnother(cause: unknown): EventLogError {
+  return new EventLogError("REPLAY_LOCK_TIMEOUT", "Another transaction holds the record and did not end.", {
+    hint: "End it first, above all where it is your own: `revert` has a connection and a transaction of its own.",
+    cause,
+  });
 }
 
 /** The record's images in the log's form, as JSON; null where it does not exist. */

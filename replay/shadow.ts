@@ -62,7 +62,7 @@ export async function shadow(
   options: ShadowOptions = {},
 ): Promise<Shadow> {
   const schema = checked(options);
-  const steps = new Steps(options.onProgress, options.signal);
+  const steps = new Steps(options.onProgress, options.signal, "shadow");
   const started = performance.now();
   const work = withOwnSession(dataSource, (keeper) =>
     // The keeper's transaction holds the lock and the snapshot, and does nothing else.

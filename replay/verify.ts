@@ -57,7 +57,7 @@ export async function verify(dataSource: DataSource, options: VerifyOptions = {}
   refuseUnknownOptions("verify", options, ["onDifference", "signal"]);
   const { onDifference, signal } = options;
   const { schema } = attachmentOf(dataSource);
-  const steps = new Steps(undefined, signal);
+  const steps = new Steps(undefined, signal, "verification");
   const work = withOwnSession(dataSource, async (session) => {
     const tables = await foldTables(session, dataSource);
     let source: FoldSource | undefined;

@@ -178,6 +178,18 @@ describe("bad input to a running application", () => {
       expectTyped(await rejectionOf(app.log.history(entity, 1)), "NOT_TRACKED", "Stranger");
   });
 
+  it("refuses text that Postgres cannot hold, wherever a caller passes it", async () => {
+    const { id } = await accounts().save({ name: "Ada" });
+    const calls = [
+      () => app.log.at(Account, id, { bookmark: "a\0b" }),
+      () => app.log.history(Account, "a\0b"),
+      () => app.events({ tenant: "a\0b" }),
+      () => app.events({ actor: { type: "user", id: "\0" } }),
+      () => app.log.bookmark("a\0b"),
+    ];
+    for (const call of calls) expectTyped(await rejectionOf(call()), "OPTIONS_INVALID");
+  });
+
   it("refuses to read the events of an entity that nobody knows", async () => {
     const read = async () => {
       for await (const event of app.log.events({ entity: "Acount" })) throw new Error(`read ${event.position}`);

@@ -41,7 +41,7 @@ import { tailPositions } from "./tail-positions.sql.js";
 import { torn } from "./torn.sql.js";
 import { track } from "./track.sql.js";
 import { unfitTriggers } from "./unfit-triggers.sql.js";
-import { singleUpdateEffect, updateEffects } from "./update-effects.sql.js";
+import { differsSql, singleUpdateEffect, updateEffects } from "./update-effects.sql.js";
 import { wakeTails } from "./wake-tails.sql.js";
 
 /** Every SQL function of the log, in the order in which they need one another; each may be made again at any time. */
@@ -66,6 +66,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   digitsAsText,
   refuseSize,
   refuseOldSnapshot,
+  differsSql,
   updateEffects,
   singleUpdateEffect,
   flushStatement,

@@ -20,6 +20,15 @@ export function asEventLogError(error: unknown): unknown {
   return new EventLogError(ours, message, { cause: withoutValues(error) });
 }
 
+/** The error of a statement of the library's own, which has no parameters but what a caller passed. Safe to log. */
+export function ownError(error: unknown): unknown {
+  if (stateOf(error) !== "22021") return withoutValues(asEventLogError(error));
+  return new EventLogError("OPTIONS_INVALID", "A text that was passed holds a character that PostgreSQL cannot hold.", {
+    hint: "Take out characters of code zero.",
+    cause: withoutValues(error),
+  });
+}
+
 /** What Postgres says of an error and that never quotes a value. */
 const safeParts = ["code", "severity", "schema", "table", "column", "constraint", "routine", "hint"] as const;
 

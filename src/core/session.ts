@@ -1,5 +1,5 @@
 import type { DataSource, EntityManager } from "typeorm";
-import { asEventLogError, withoutValues } from "./database-errors.js";
+import { ownError } from "./database-errors.js";
 import { EventLogError } from "./errors.js";
 import { ownStatement, type PgClient, type PgClientClass } from "./pg-client.js";
 import { sql, type Statement } from "./sql.js";
@@ -77,7 +77,7 @@ export class Session {
     try {
       return (await this.client.query({ ...query, [ownStatement]: true })) as Result<Row>;
     } catch (error) {
-      throw withoutValues(asEventLogError(error));
+      throw ownError(error);
     }
   }
 

@@ -66,6 +66,25 @@ describe("revert", function () {
     await expectEqual(app, "after the revert");
   });
 
+  it("waits no longer than lock_timeout for a transaction that holds the record, such as the caller's own", async () => {
+    const { id } = await accounts().save({ mail: "one@x" });
+    const { name: bookmark } = await app.log.bookmark("before");
+    const setting = (what: string) =>
+      app.sql(`do $$ begin execute format('alter database %I ${what}', current_database()); end $$`);
+    await setting("set lock_timeout = 200");
+    try {
+      const error = await app.dataSource.transaction(async (manager) => {
+        await manager.update(Account, id, { mail: "two@x" });
+        return rejectionOf(app.log.revert(Account, id, { bookmark }));
+      });
+      expect(error).to.have.property("code", "REPLAY_LOCK_TIMEOUT");
+      expect(error.message).to.match(/holds the record.*your own/);
+    } finally {
+      await setting("reset lock_timeout");
+    }
+    expect(await accounts().findOneBy({ id })).to.include({ mail: "two@x" });
+  });
+
   it("creates a record that was removed, under its key, and destroys one that was not there", async () => {
     const one = await accounts().save({ mail: "one@x", secret: "s" });
     const { bookmark } = await app.moment();

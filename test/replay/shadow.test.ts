@@ -212,7 +212,10 @@ describe("a shadow", () => {
         },
       });
       if (at === 11) past = await making;
-      else expect(await rejectionOf(making)).to.include({ code: "REPLAY_ABORTED" });
+      else
+        expect(await rejectionOf(making))
+          .to.include({ code: "REPLAY_ABORTED" })
+          .and.match(/The shadow was aborted/);
       if (at < 11) expect(await app.sql(shadowSchema)).to.deep.equal([]);
     }
   });

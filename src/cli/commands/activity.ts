@@ -93,8 +93,11 @@ function cleanup(group: Command, action: Action): void {
         const onProgress = (at: { done: number; total: number }) => progress.step({ step: "deleted", ...at });
         const report = await log.activity.cleanup({ olderThanDays: days, dryRun, onProgress, signal });
         progress.end();
-        const what = `${report.entries} ${report.entries === 1 ? "entry" : "entries"} from before ${report.before.toISOString()}`;
-        out.result(report, () => (dryRun ? `${what} would be deleted.` : `${what} deleted.`));
+        const counted = (count: number) => `${count} ${count === 1 ? "entry" : "entries"}`;
+        const deleted = `${counted(report.entries)} from before ${report.before.toISOString()} ${dryRun ? "would be deleted" : "deleted"}.`;
+        const kept =
+          report.kept === 0 ? "" : ` Kept: ${counted(report.kept)} as old, which only the log's owner may delete.`;
+        out.result(report, () => deleted + kept);
       }),
     );
 }
