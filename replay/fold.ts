@@ -88,18 +88,14 @@ function isUsual(of: string): string {
 
 /** Every record that a table had up to a cut, as columns, with its key and course; `exists` tells which are alive at the cut. */
 export function foldQuery({ parts = 1, ...source }: FoldSource, table: FoldTable): Statement {
-  if (parts === 1 || !isDivisible(source, table)) return foldPart(source, table);
+  const last = sql`(select ${raw(source.schema)}.merge(l.data) from (select data from source where record_key = f.record_key and position >= f.life order by position, ordinal) l)`;
+  if (parts === 1 || !isDivisible(source, table)) return foldPart(source, table, last);
   // A Parallel Append: each part sorts and merges by itself, where a parallel plan of the whole would do both in one process.
-  const part = (index: number) =>
-    foldPart(
-      { ...source, only: sql`abs(hashtextextended(e.record_key, 0) % ${raw(String(parts))}) = ${raw(String(index))}` },
-      table,
-      true,
-    );
-  return join(
-    Array.from({ length: parts }, (_, index) => part(index)).map((query) => sql`(${query})`),
-    " union all ",
-  );
+  const queries = Array.from({ length: parts }, (_, index) => {
+    const only = sql`abs(hashtextextended(e.record_key, 0) % ${raw(String(parts))}) = ${raw(String(index))}`;
+    return sql`(${foldPart({ ...source, only }, table, lastLife(source, table))})`;
+  });
+  return join(queries, " union all ");
 }
 
 /** Whether all that a fold reads and computes may be read and computed by parallel processes: no temporary table, no domain's check. */
@@ -107,7 +103,13 @@ function isDivisible({ plan, only }: FoldSource, table: FoldTable): boolean {
   return plan.handled === "" && only === undefined && table.columns.every(isReadApart);
 }
 
-function foldPart(source: FoldSource, table: FoldTable, isPart = false): Statement {
+/** The state of a record since its last create: a function, because a subquery that depends on a row forbids a parallel plan. */
+function lastLife({ schema, cut }: FoldSource, { logNames }: FoldTable): Statement {
+  return sql`${raw(schema)}.last_life(${logNames}::text[], f.record_key, f.life, ${cut.position}::bigint, ${cut.leftOut}::xid8[], ${cut.before ?? null}::xid8, ${cut.epoch}::smallint)`;
+}
+
+/** `last` is SQL over `folded f`: the state of a record that was created more than once, since its last create. */
+function foldPart(source: FoldSource, table: FoldTable, last: Statement): Statement {
   const apart = table.columns.filter(isReadApart).map(({ name }) => name);
   const columns = table.columns.map((column) => `${valueSql(column)} as ${column.quoted}`).join(", ");
   const seen = apart.length === 0 ? "state" : `state - array[${apart.map(quoteLiteral).join(", ")}]::text[]`;
@@ -122,16 +124,11 @@ function foldPart(source: FoldSource, table: FoldTable, isPart = false): Stateme
       select f.record_key, f.course, case
         when ${raw(isUsual("f.course"))} then f.merged
         when not ${raw(alive("f.course"))} then '{}'
-        else ${isPart ? lastLife(source, table) : sql`(select ${raw(source.schema)}.merge(l.data) from (select data from source where record_key = f.record_key and position >= f.life order by position, ordinal) l)`}
+        else ${last}
       end as state
       from folded f offset '0'
     ) f
     ${rest}`;
-}
-
-/** The state of a record since its last create: a function, because a subquery that depends on a row forbids a parallel plan. */
-function lastLife({ schema, cut }: FoldSource, { logNames }: FoldTable): Statement {
-  return sql`${raw(schema)}.last_life(${logNames}::text[], f.record_key, f.life, ${cut.position}::bigint, ${cut.leftOut}::xid8[], ${cut.before ?? null}::xid8, ${cut.epoch}::smallint)`;
 }
 
 /**

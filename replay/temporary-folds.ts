@@ -50,6 +50,9 @@ export async function foldToTables(session: Session, dataSource: DataSource, fol
   return { label, staged, of };
 }
 
+/** In how many parts a table is folded at most: each reads the whole log, and one after another where the server has no processes left. */
+const mostParts = 4;
+
 /**
  * Lets folds of large tables be made by several processes, until the transaction ends; how many there may be. A part is not divided
  * again: Postgres would take its scan for the part to do in parallel.
@@ -57,7 +60,7 @@ export async function foldToTables(session: Session, dataSource: DataSource, fol
 async function parallel(session: Session): Promise<number> {
   await session.run("set local parallel_tuple_cost = 0; set local min_parallel_table_scan_size = '5TB'");
   const row = await session.row(sql`select current_setting('max_parallel_workers_per_gather') as parts`);
-  return Math.max(1, numberOf(row, "parts"));
+  return Math.min(Math.max(1, numberOf(row, "parts")), mostParts);
 }
 
 /** How many events were skipped because an override had retired their record. */
