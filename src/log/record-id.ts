@@ -57,8 +57,8 @@ function keyOf(schema: string, table: TrackedTable, id: Statement): Statement {
 }
 
 /** OPTIONS_INVALID where a statement failed because an id is no value of the key's type; every other error as it is. */
-export function idError(table: TrackedTable, cause: unknown): unknown {
-  if (!(cause instanceof Error && String((cause as { code?: string }).code).startsWith("22"))) return cause;
+export function idError(table: TrackedTable, cause: unknown): Error {
+  if (!(cause instanceof Error && String((cause as { code?: string }).code).startsWith("22"))) return cause as Error;
   return new EventLogError("OPTIONS_INVALID", `The id is no key of ${table.entity}: ${cause.message}.`, {
     hint: "Pass a value of the key column's type.",
     cause,
