@@ -8,10 +8,16 @@ export function eventCells(event: RecordedEvent): string[] {
     String(position),
     occurredAt.toISOString(),
     actionName === null ? action : `${action} (${actionName})`,
-    `${entity} ${Object.values(recordId).map(String).join(",")}`,
+    `${entity} ${recordText(recordId)}`,
     actorText(event),
     jsonOf(action === "destroy" ? previous : data),
   ].map(printable);
+}
+
+/** The one value of a key; of a composite one each with its name, because JSON keeps no order of its own. */
+function recordText(recordId: RecordedEvent["recordId"]): string {
+  const columns = Object.entries(recordId);
+  return columns.map(([name, value]) => (columns.length === 1 ? String(value) : `${name}=${String(value)}`)).join(",");
 }
 
 export function actorText({ actor }: Pick<RecordedEvent, "actor">): string {

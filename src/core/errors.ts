@@ -37,7 +37,8 @@ const hints = {
   REPLAY_CROSSES_ENTITIES: "Replay both entities, or leave `entities` out.",
   REPLAY_CROSSES_TENANT: "Replay without `tenant`, or keep overrides inside one tenant.",
   REPLAY_INVALID_ROWS: "Correct the upcaster or override that makes these rows.",
-  POINT_IN_TIME_UNKNOWN: "Pass a Date, an ISO 8601 string with an offset, a bigint position or { bookmark: name }.",
+  POINT_IN_TIME_UNKNOWN:
+    "Ask for a time, as a Date or in ISO 8601 with an offset, a position or a bookmark that the log holds.",
   POINT_IN_TIME_AMBIGUOUS: "Pass one of the positions listed, or a bookmark, in place of the time.",
 } as const;
 

@@ -7,13 +7,14 @@ import { EventLogError } from "../core/errors.js";
 import { refuseUnknownOptions } from "../core/options.js";
 import { numberOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
+import { stepOf } from "../log/step.js";
 import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
 import { grant, type Grants } from "./grants.js";
 import { refuseSharedSchema } from "./own-schema.js";
 import { type SetUpOptions, withSetUp } from "./set-up.js";
 import { putSettings } from "./settings.js";
 import { specOf } from "./spec.js";
-import { stepOf, takeSteps } from "./steps.js";
+import { takeSteps } from "./steps.js";
 
 export interface InstallOptions extends Grants, SetUpOptions {}
 

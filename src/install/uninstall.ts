@@ -3,9 +3,9 @@ import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
 import { numberOf, type Session } from "../core/session.js";
 import { quoteIdentifier, quoteLiteral, raw, sql } from "../core/sql.js";
+import { stepOf } from "../log/step.js";
 import { refuseStrangers } from "./own-schema.js";
 import { type SetUpOptions, withSetUp } from "./set-up.js";
-import { stepOf } from "./steps.js";
 
 /**
  * Takes capture off the tables and drops the log with its schema, as long as it holds no event and no entry, and the schema nothing

@@ -17,15 +17,19 @@ const pauseMs = 20;
 export async function settled(session: Session, dataSource: DataSource, time: string): Promise<void> {
   const { schema, options } = attachmentOf(dataSource);
   const deadline = Date.now() + settleMs;
+  const writers = async () => {
+    const rows = await session.rows(sql`
+      select l.virtualtransaction || '@' || coalesce(l.pid, 0) as writer
+      from pg_locks l
+      where l.locktype = 'relation' and l.relation = ${`${schema}.event`}::regclass and l.mode = 'RowExclusiveLock' and l.granted
+      and l.database = (select oid from pg_database where datname = current_database())
+      and l.pid is distinct from pg_backend_pid()
+      and coalesce((select a.xact_start from pg_stat_get_activity(l.pid) a), '-infinity')
+        <= ${time}::timestamptz + make_interval(secs => ${options.clockSkewSeconds}::double precision)`);
+    return new Set(rows.map(({ writer }) => writer));
+  };
   await pass(session, time);
-  const writers = sql`
-    select l.virtualtransaction || '@' || coalesce(l.pid, 0) as writer
-    from pg_locks l left join pg_stat_activity a on a.pid = l.pid
-    where l.locktype = 'relation' and l.relation = ${`${schema}.event`}::regclass and l.mode = 'RowExclusiveLock' and l.granted
-    and l.database = (select oid from pg_database where datname = current_database())
-    and l.pid is distinct from pg_backend_pid()
-    and coalesce(a.xact_start, '-infinity') <= ${time}::timestamptz + make_interval(secs => ${options.clockSkewSeconds}::double precision)`;
-  let open = new Set((await session.rows(writers)).map(({ writer }) => writer));
+  let open = await writers();
   while (open.size > 0) {
     if (Date.now() > deadline) {
       throw new EventLogError(
@@ -35,7 +39,7 @@ export async function settled(session: Session, dataSource: DataSource, time: st
       );
     }
     await sleep(pauseMs);
-    const still = new Set((await session.rows(writers)).map(({ writer }) => writer));
+    const still = await writers();
     open = new Set([...open].filter((writer) => still.has(writer)));
   }
 }

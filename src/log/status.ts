@@ -9,6 +9,7 @@ import { captureFindings } from "./capture-findings.js";
 import { type Finding, refuse } from "./finding.js";
 import { adviceOn } from "./advice.js";
 import { lastPosition } from "./last-position.js";
+import { stepOf } from "./step.js";
 import { trackedTables } from "./tracked-tables.js";
 
 export interface Status {
@@ -68,10 +69,6 @@ async function rightsOn(session: Session, schemaName: string): Promise<{ readSte
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where n.nspname = ${schemaName} and c.relname in ('installation', 'event', 'commit_marker')) t`);
   return { readStep: row?.step === "t", readEvents: row?.events === "t" };
-}
-
-async function stepOf(session: Session, schema: string): Promise<number> {
-  return numberOf(await session.row(sql`select step from ${raw(schema)}.installation`), "step");
 }
 
 /** Throws NOT_INSTALLED, INSTALL_STALE or CAPTURE_IMPAIRED with everything that was found; for an application's start. */

@@ -12,7 +12,8 @@ import {
 } from "../../src/index.js";
 import { latestStep } from "../../entities/steps/index.js";
 import { Session } from "../../src/core/session.js";
-import { stepOf, takeSteps } from "../../src/install/steps.js";
+import { takeSteps } from "../../src/install/steps.js";
+import { stepOf } from "../../src/log/step.js";
 import type { PgClient } from "../../src/core/pg-client.js";
 import { Oracle } from "../oracle.js";
 import { rejectionOf } from "../replay/application.js";
