@@ -15,9 +15,8 @@ const stryker = "@stryker-mutator/core@9.5.1";
 
 /** What is mutated, and the tests that have to notice. */
 const subset = {
-  "subscribers/notes.ts": "test/subscribers/flush.test.ts",
-  "subscribers/transaction.ts":
-    "test/subscribers/told.test.ts test/subscribers/locks.test.ts test/subscribers/flush.test.ts",
+  "subscribers/notes.ts": "test/subscribers/notes.test.ts",
+  "subscribers/transaction.ts": "test/subscribers/transaction.test.ts",
   "subscribers/statement.ts": "test/subscribers/statement.test.ts",
   "src/core/exact-json.ts": "test/core/exact-json.test.ts",
   "src/core/sql.ts": "test/core/sql.test.ts",

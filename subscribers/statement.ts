@@ -16,6 +16,8 @@ export function stripped(text: string): string {
 const transactionWord = /\b(?:commit|end|abort|prepare|rollback|savepoint|release)\b/i;
 const begin = /^(?:begin|start\s+transaction)\b[^;]*/i;
 const ends = /(?:^|;)\s*(?:commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b/i;
+const turns =
+  /(?:^|;)\s*(?:(begin|start\s+transaction)\b|(?:commit(?!\s+prepared\b)|end|abort|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b|\s+prepared\b))\b\s*(?:(?:work|transaction)\s+)?(and\s+chain\b)?)/gi;
 const keeps = /(?:^|;)\s*(?:commit(?!\s+prepared\b)|end|prepare\s+transaction)\b/i;
 const savepoints =
   /(?:^|;)\s*(savepoint|release|rollback(?=\s+(?:work\s+|transaction\s+)?to\b))\s+(?:(?:work|transaction)\s+)?(?:to\s+)?(?:savepoint\s+)?(?:"((?:[^"]|"")+)"|([\w$]+))/gi;
@@ -32,6 +34,15 @@ export function endOfBegin(text: string): number {
 
 export function endsTransaction(text: string): boolean {
   return commands(text, ends);
+}
+
+/** Whether a transaction is open behind the text, where one is open in front of it or not. */
+export function opensTransaction(text: string, open: boolean): boolean {
+  const commands = stripped(commandsOf(text)).matchAll(turns);
+  return [...commands].reduce(
+    (before, [, begins, chains]) => begins !== undefined || (before && chains !== undefined),
+    open,
+  );
 }
 
 /** Whether the text ends the transaction by keeping what it did. */

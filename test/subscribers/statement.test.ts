@@ -5,6 +5,7 @@ import {
   endsTransaction,
   fitsInTransaction,
   keepsTransaction,
+  opensTransaction,
   mayWrite,
   returnsToSavepoint,
   savepointsOf,
@@ -49,6 +50,30 @@ describe("the commands of a statement", () => {
         });
       });
     }
+  }
+
+  const opened: [text: string, before: boolean, behind: boolean][] = [
+    ["begin", false, true],
+    ["START\n TRANSACTION isolation level serializable", false, true],
+    ["begin; commit", false, false],
+    ["commit; begin", true, true],
+    ["rollback and chain", true, true],
+    ["commit  work  and  chain", true, true],
+    ["rollback and chain", false, false],
+    ["commit and no chain", true, false],
+    ["commit; select 1 as and_chain", true, false],
+    ["insert into tag values ('and chain'); end", true, false],
+    ["prepare transaction 'x'", true, false],
+    ["abort and chain; rollback", true, false],
+    ["rollback to a", true, true],
+    ["select 1", true, true],
+    ["select 1", false, false],
+    ["commit prepared 'x'", true, true],
+    ["create function one() returns integer begin atomic select 1; end", true, true],
+  ];
+  for (const [text, before, behind] of opened) {
+    it(`has ${behind ? "an open" : "no"} transaction behind ${inLine(text)}`, () =>
+      expect(opensTransaction(text, before)).to.equal(behind));
   }
 
   const goOn = [
