@@ -59,6 +59,14 @@ describe("the notes of a transaction", () => {
     expect(notes.isEmpty, "savepoints go with the transaction whose notes were taken").to.equal(false);
   });
 
+  it("know a savepoint no more that was released", () => {
+    notes.savepoint("a");
+    notes.add(touch("insert"));
+    notes.release("a");
+    notes.rollback("a");
+    expect(verbs()).to.deep.equal(["insert"]);
+  });
+
   it("leave savepoints alone that they do not know", () => {
     notes.savepoint("a");
     notes.add(touch("insert"));

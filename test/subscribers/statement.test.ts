@@ -68,7 +68,12 @@ describe("the commands of a statement", () => {
     ["rollback to a", true, true],
     ["select 1", true, true],
     ["select 1", false, false],
-    ["commit prepared 'x'", true, true],
+    ["commit  prepared 'x'", true, true],
+    ["rollback  prepared 'x'", true, true],
+    ["rollback\n to a", true, true],
+    ["rollback  work  to a", true, true],
+    ["rollback  transaction\n to savepoint a", true, true],
+    ["prepare  transaction 'x'", true, false],
     ["create function one() returns integer begin atomic select 1; end", true, true],
   ];
   for (const [text, before, behind] of opened) {
@@ -80,7 +85,7 @@ describe("the commands of a statement", () => {
     "select 1",
     "rollback to savepoint a",
     "rollback  work  to a",
-    "rollback\ntransaction\nto a",
+    "rollback\n transaction\n to a",
     "savepoint commit_later",
     "release savepoint a",
     "prepare commit_later as select 1",
@@ -104,7 +109,7 @@ describe("the commands of a statement", () => {
   const returns = [
     "rollback to a",
     "ROLLBACK  WORK  TO a",
-    "rollback transaction\nto savepoint a",
+    "rollback transaction\n to savepoint a",
     "select 1;  rollback\nto a",
   ];
   for (const text of returns) {
