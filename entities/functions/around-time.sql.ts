@@ -4,7 +4,7 @@ import { throughBrin } from "./through-brin.js";
  * The last position, of an event or a commit, stamped before a time, given one that is about there, and the first positions up to it that are stamped
  * later than `latest`: where there are any, the clock went back.
  */
-export const aroundTime = (s: string): string => `-- version: 1
+export const aroundTime = (s: string): string => `-- version: 2
 create or replace function ${s}.around_time(about bigint, moment timestamptz, latest timestamptz, out last bigint, out later bigint[])
 language plpgsql stable ${throughBrin} as $$
 begin

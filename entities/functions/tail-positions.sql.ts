@@ -5,7 +5,7 @@ import { throughBrin } from "./through-brin.js";
  * lies near them through event_order: an index of its own over (transaction_id, position) would cost every writer a seventh of an
  * event's insert.
  */
-export const tailPositions = (s: string): string => `-- version: 1
+export const tailPositions = (s: string): string => `-- version: 2
 create or replace function ${s}.tail_positions(of_epoch smallint, from_id bigint, to_id bigint, after_position bigint, known pg_snapshot, most integer,
   out place bigint, out id bigint) returns setof record
 language plpgsql stable ${throughBrin} as $$
