@@ -171,7 +171,18 @@ describe("bad input to a running application", () => {
   });
 
   it("refuses ids that are none of the entity's", async () => {
-    for (const id of [null, undefined, {}, { id: {} }, "not a number", { name: "one" }] as const)
+    for (const id of [
+      null,
+      undefined,
+      {},
+      { id: {} },
+      "not a number",
+      { name: "one" },
+      Number.NaN,
+      2 ** 53,
+      new Date("nonsense"),
+      { id: Number.NaN },
+    ] as const)
       expectTyped(await rejectionOf(app.log.history(Account, id as never)), "OPTIONS_INVALID", "Account");
     class Stranger {}
     for (const entity of [Stranger, "Stranger"])

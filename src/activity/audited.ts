@@ -1,3 +1,4 @@
+import "reflect-metadata";
 import type { DataSource } from "typeorm";
 import { audit, type AuditInput } from "./audit.js";
 import { recorderOf, theOnlyOne } from "./lifecycle.js";
@@ -33,11 +34,28 @@ export function Audited(action: string, { dataSource, params, subject, ...input 
       }
       const given = {
         ...input,
-        ...(params && { params: params(...parameters) }),
-        ...(subject && { subject: subject(...parameters) }),
+        ...(params && { params: made(action, () => params(...parameters)) }),
+        ...(subject && { subject: made(action, () => subject(...parameters)) }),
       };
       return audit(recorderOf(of), action, given, work);
     };
+    Object.defineProperty(audited, "name", { value: method.name });
+    // Decorators below this one, such as a framework's guards and routes, have left what they say on the method.
+    for (const key of Reflect.getMetadataKeys(method)) {
+      Reflect.defineMetadata(key, Reflect.getMetadata(key, method), audited);
+    }
     descriptor.value = audited as unknown as T;
   };
+}
+
+/** What cannot be made of the arguments is left out with a warning: the method is called and recorded all the same. */
+function made<T>(action: string, make: () => T): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    process.emitWarning(`@Audited("${action}") records no subject or params of a call: ${String(error)}`, {
+      code: "CHRONICLE_ACTIVITY",
+    });
+    return undefined;
+  }
 }

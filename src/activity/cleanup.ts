@@ -47,6 +47,7 @@ export async function cleanup(dataSource: DataSource, options: CleanupOptions): 
     withOwnSession(dataSource, async (session) => {
       const { total, kept } = await count(session, schema, before);
       if (dryRun) return { entries: total, kept };
+      if (signal?.aborted === true) return { entries: 0, kept };
       const entries = await deleteBatches(session, schema, before, (done) => {
         onProgress?.({ done, total: Math.max(done, total) });
         return signal?.aborted !== true;

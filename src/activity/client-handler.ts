@@ -13,14 +13,14 @@ const capped: Readonly<Record<string, Severity>> = { high: "warning", error: "wa
 export function clientHandler(recorder: Recorder): Handler {
   const { client } = recorder.options;
   const isAllowed = rateLimit(client?.perMinute ?? 0);
-  return adapted(client?.maxBytes ?? 0, async (request, { raw, ip, body }) => {
+  return adapted(client?.maxBytes ?? 0, async (request, { raw, body }) => {
     if (client === undefined) return answer(404, "Front ends do not record here: set activity.client.");
     if (request.method !== "POST") return answer(405, "Use POST.");
     // A form of another site cannot send this type without the browser asking first.
     if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? ""))
       return answer(415, "Send application/json.");
     const { actor } = requestContext() ?? {};
-    if (!isAllowed(actor ? `${actor.type}:${String(actor.id)}` : `ip:${ip ?? "?"}`))
+    if (!isAllowed(actor ? `${actor.type}:${String(actor.id)}` : `ip:${recorder.maker.clientOf(raw) ?? "?"}`))
       return answer(429, "Too many entries.");
     const text = await body();
     if (text === null) return answer(413, `Send at most ${client.maxBytes} bytes.`);

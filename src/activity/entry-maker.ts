@@ -6,7 +6,7 @@ import type { ActivityEntry, ActivityInput } from "./entry.js";
 import { keyedHash } from "./keyed-hash.js";
 import type { CheckedActivityOptions } from "./options.js";
 import { type Redaction, redacted, storable } from "./redact.js";
-import { requestFacts } from "./request-facts.js";
+import { clientEndpoint, requestFacts } from "./request-facts.js";
 import { SensitiveNames } from "./sensitive-names.js";
 import { currentTrace } from "./trace.js";
 import { compiledTrust } from "./trust-proxy.js";
@@ -93,6 +93,11 @@ export class EntryMaker {
   /** A request's address as it is kept; null where it has none. */
   addressOf(request: object): string | null {
     return this.#requestFacts(request).ip ?? null;
+  }
+
+  /** The client's own address, for telling one from another and not for keeping; null where the request has none. */
+  clientOf(request: object): string | null {
+    return clientEndpoint(request, this.#isTrusted)?.ip ?? null;
   }
 
   #requestFacts(request: object): RequestFacts {

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import { endpointOf } from "./address.js";
 
 /** A Fetch-style handler, and the same for Express and Fastify. */
 export interface Handler {
@@ -30,14 +29,13 @@ export interface FastifyReply {
 export interface Arrived {
   /** The framework's request, which knows the address. */
   readonly raw: object;
-  readonly ip: string | null;
   /** The body's text, or null where it is too large. */
   readonly body: () => Promise<string | null>;
 }
 
 export function adapted(maxBytes: number, handle: (request: Request, arrived: Arrived) => Promise<Response>): Handler {
   const fetchStyle = (request: Request) =>
-    handle(request, { raw: request, ip: null, body: () => bodyText(request.body, maxBytes) });
+    handle(request, { raw: request, body: () => bodyText(request.body, maxBytes) });
   const ofNode = (given: ExpressRequest | FastifyRequest, message: IncomingMessage) => {
     const url = new URL(
       ("originalUrl" in given ? given.originalUrl : undefined) ?? given.url ?? "/",
@@ -49,7 +47,7 @@ export function adapted(maxBytes: number, handle: (request: Request, arrived: Ar
       given.body === undefined || given.body === null
         ? bodyText(Readable.toWeb(message) as ReadableStream<Uint8Array>, maxBytes)
         : Promise.resolve(parsedText(given.body, maxBytes));
-    return handle(request, { raw: given, ip: endpointOf(message.socket.remoteAddress)?.ip ?? null, body });
+    return handle(request, { raw: given, body });
   };
   return Object.assign(fetchStyle, {
     express: async (request: ExpressRequest, response: ServerResponse) => {

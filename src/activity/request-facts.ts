@@ -33,11 +33,8 @@ export function requestFacts(
 ): RequestFacts {
   const given = request as AnyRequest;
   const header = (name: string) => headerOf(given.headers, name);
-  const socket = given.socket ?? given.raw?.socket ?? null;
-  const forwarded = textOf(given.forwarded) ?? header("forwarded");
-  const xForwardedFor = textOf(given.xForwardedFor) ?? header("x-forwarded-for");
-  const endpoint =
-    socket === null ? endpointOf(textOf(given.ip)) : clientOf(socket, forwarded, xForwardedFor, isTrusted);
+  const { socket, forwarded, xForwardedFor } = wayOf(given);
+  const endpoint = clientEndpoint(request, isTrusted);
   const port = endpoint?.port ?? (socket === null && typeof given.port === "number" ? given.port : null);
   return {
     id: textOf(given.id) ?? header("x-request-id"),
@@ -49,6 +46,21 @@ export function requestFacts(
     userAgent: textOf(given.userAgent) ?? header("user-agent"),
     forwarded: keptForwarded(forwarded, privacy),
     xForwardedFor: keptForwardedFor(xForwardedFor, privacy),
+  };
+}
+
+/** Where the client is, by the same rules; to be kept by nobody. */
+export function clientEndpoint(request: object, isTrusted: (address: string, hop: number) => boolean): Endpoint | null {
+  const { socket, forwarded, xForwardedFor } = wayOf(request);
+  if (socket === null) return endpointOf(textOf((request as AnyRequest).ip));
+  return clientOf(socket, forwarded, xForwardedFor, isTrusted);
+}
+
+function wayOf(given: AnyRequest) {
+  return {
+    socket: given.socket ?? given.raw?.socket ?? null,
+    forwarded: textOf(given.forwarded) ?? headerOf(given.headers, "forwarded"),
+    xForwardedFor: textOf(given.xForwardedFor) ?? headerOf(given.headers, "x-forwarded-for"),
   };
 }
 

@@ -21,14 +21,27 @@ const parts = ["actor", "tenant", "metadata"] as const;
  * here. Throws OPTIONS_INVALID where a part of the reader is no function, and what its functions throw.
  */
 export async function readRequest<Request>(request: Request, reader: RequestReader<Request>): Promise<RequestContext> {
-  checkReader(reader);
+  refuseNoFunctions(reader);
   const answers = await Promise.all(parts.map(async (part) => [part, await reader[part]?.(request)] as const));
   const known = Object.fromEntries(answers.filter(([, answer]) => answer != null));
   return typeof request === "object" && request !== null ? { ...known, request } : known;
 }
 
-/** Throws OPTIONS_INVALID for what is no reader: doors call it when they are set up. */
-export function checkReader(reader: RequestReader<never>): void {
+/**
+ * Throws OPTIONS_INVALID for what is no reader: doors call it when they are set up, with the names of what they take besides. A
+ * mistyped part would leave every write without an actor.
+ */
+export function checkReader(reader: RequestReader<never>, besides: readonly string[] = []): void {
+  refuseNoFunctions(reader);
+  const unknown = Object.keys(reader).find((name) => ![...parts, ...besides].includes(name));
+  if (unknown !== undefined) {
+    throw new EventLogError("OPTIONS_INVALID", `Unknown option ${unknown} of the request context.`, {
+      hint: `It takes ${[...parts, ...besides].join(", ")}.`,
+    });
+  }
+}
+
+function refuseNoFunctions(reader: RequestReader<never>): void {
   if (typeof reader !== "object" || reader === null) {
     throw new EventLogError("OPTIONS_INVALID", `Expected an object of ${parts.join(", ")}, got: ${typeof reader}.`);
   }

@@ -8,6 +8,9 @@ import {
   withRequestContext,
 } from "../index.js";
 
+/** What Fastify itself takes when a plugin is registered. */
+const ofRegister = ["prefix", "logLevel", "logSerializers", "encapsulate"];
+
 type Resume = (work: () => void) => void;
 
 /**
@@ -21,7 +24,7 @@ type Resume = (work: () => void) => void;
  */
 export const requestContext: FastifyPluginCallback<RequestReader<FastifyRequest>> = (app, reader, ready) => {
   try {
-    checkReader(reader);
+    checkReader(reader, ofRegister);
   } catch (error) {
     ready(error as Error);
     return;

@@ -11,8 +11,12 @@ export type RecordId = string | number | bigint | Date | Readonly<Record<string,
  * Throws OPTIONS_INVALID where a part of the key is missing or is no value.
  */
 export function idColumns(table: TrackedTable, id: RecordId): Record<string, unknown> {
-  const given = (value: unknown): unknown =>
-    typeof value === "bigint" ? String(value) : value instanceof Date ? value.toISOString() : value;
+  const given = (value: unknown): unknown => {
+    // JSON would make null of these, and a rounded number is another record's.
+    const isLost = typeof value === "number" && (!Number.isFinite(value) || Math.abs(value) > Number.MAX_SAFE_INTEGER);
+    if (isLost || (value instanceof Date && Number.isNaN(value.getTime()))) throw lost(table, value);
+    return typeof value === "bigint" ? String(value) : value instanceof Date ? value.toISOString() : value;
+  };
   const [only] = table.keyColumns;
   if (typeof id !== "object" || id === null || id instanceof Date) {
     if (table.keyColumns.length !== 1 || only === undefined || id === null || id === undefined) throw refused(table);
@@ -62,6 +66,12 @@ export function idError(table: TrackedTable, cause: unknown): Error {
   return new EventLogError("OPTIONS_INVALID", `The id is no key of ${table.entity}: ${cause.message}.`, {
     hint: "Pass a value of the key column's type.",
     cause,
+  });
+}
+
+function lost(table: TrackedTable, value: unknown): EventLogError {
+  return new EventLogError("OPTIONS_INVALID", `The id of ${table.entity} is ${String(value)}, which names no record.`, {
+    hint: "Pass a number that JavaScript keeps exactly, or a string or a bigint.",
   });
 }
 

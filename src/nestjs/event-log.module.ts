@@ -21,7 +21,7 @@ export class EventLogModule implements NestModule {
     @Inject(moduleOptions) private readonly reader: RequestReader<unknown>,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
   ) {
-    checkReader(reader);
+    checkReader(reader, ["dataSource"]);
   }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- which request it is depends on Nest's platform

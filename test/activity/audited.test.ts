@@ -1,9 +1,16 @@
+import "reflect-metadata";
+import { once } from "node:events";
 import { expect } from "chai";
 import type { DataSource } from "typeorm";
 import { Audited } from "../../src/index.js";
 import { newDataSource, type TrackedApplication } from "../tracked-application.js";
 import { Account } from "./account.js";
 import { found, startActivity } from "./activity-log.js";
+
+/** As a framework's guard does. */
+function Guarded(_prototype: object, _name: string, { value }: PropertyDescriptor): void {
+  Reflect.defineMetadata("guards", "deny", value as object);
+}
 
 class Reports {
   readonly name = "reports";
@@ -16,6 +23,14 @@ class Reports {
   async build(year: number, who: string): Promise<string> {
     if (year < 0) throw new Error("no such year");
     return Promise.resolve(`${this.name} of ${year} for ${who}`);
+  }
+}
+
+class Careless {
+  @Audited("careless", { subject: (body: { email: string }) => body.email })
+  @Guarded
+  async run(_body: undefined): Promise<string> {
+    return Promise.resolve("ran");
   }
 }
 
@@ -48,6 +63,19 @@ describe("@Audited", function () {
       error: null,
     });
     expect(failed).to.deep.include({ outcome: "failure", params: { year: -1 }, error: "no such year" });
+  });
+
+  it("records a call though its subject or params cannot be made", async () => {
+    const warned = once(process, "warning");
+    expect(await new Careless().run(undefined)).to.equal("ran");
+    expect(String((await warned)[0])).to.include('@Audited("careless") records no subject or params');
+    expect((await found(app, { action: "careless" }))[0]).to.deep.include({ outcome: "success", subject: null });
+  });
+
+  it("keeps what decorators below it have left on the method, such as guards", () => {
+    const method = Object.getOwnPropertyDescriptor(Careless.prototype, "run")?.value as object;
+    expect(Reflect.getMetadata("guards", method)).to.equal("deny");
+    expect(method).to.have.property("name", "run");
   });
 
   it("takes the DataSource that it is told where a process has several, and else lets the method be", async () => {

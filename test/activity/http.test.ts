@@ -114,6 +114,28 @@ describe("the handler for front ends", function () {
     expect((await of("other"))[0]).to.equal(202);
   });
 
+  it("tells senders behind a trusted proxy apart by the address that it names", async () => {
+    const behind = await startActivity({ client: { perMinute: 1 }, trustProxy: "loopback" });
+    const web = express();
+    web.post("/activity", behind.log.activity.clientHandler().express);
+    const server = createServer(web).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    try {
+      const statusOf = async (client: string) => {
+        const { port } = server.address() as AddressInfo;
+        const headers = { "content-type": "application/json", "x-forwarded-for": client };
+        const body = JSON.stringify({ operation: "x" });
+        return (await fetch(`http://127.0.0.1:${port}/activity`, { method: "POST", headers, body })).status;
+      };
+      expect([await statusOf("192.0.2.1"), await statusOf("192.0.2.2"), await statusOf("192.0.2.1")]).to.deep.equal([
+        202, 202, 429,
+      ]);
+    } finally {
+      server.close();
+      await behind.stop();
+    }
+  });
+
   it("answers 404 where front ends are not let in", async () => {
     const other = await startActivity();
     try {
@@ -196,6 +218,40 @@ describe("reading, exporting and cleaning up over HTTP", function () {
       expect(new Set(entries.map(({ action }) => action))).to.deep.equal(
         new Set(["activity.read", "activity.export", "activity.cleanup"]),
       );
+    } finally {
+      await app.stop();
+    }
+  });
+
+  it("waits for who asks, and does nothing for what it does not take or understand", async () => {
+    const app = await startActivity({ authorize: (_access, user) => user === "auditor" });
+    try {
+      const nobody = app.log.activity.adminHandler({ user: () => Promise.resolve(null) });
+      expect((await ask(nobody, calls[0]!)).status).to.equal(403);
+      const handler = app.log.activity.adminHandler({ user: () => Promise.resolve("auditor") });
+      for (const call of calls) expect((await ask(handler, call)).status, call[1]).to.equal(200);
+      for (const wrong of [
+        "cleanup",
+        "cleanup?olderThanDays=",
+        "cleanup?olderThanDays=0&dryRun=1",
+        "cleanup?olderThanDays=0&dryrun=true",
+        "cleanup?olderThanDays=0&action=seen",
+        "cleanup?olderThanDays=0&olderThanDays=400",
+      ]) {
+        const response = await ask(handler, ["POST", wrong, "cleanup"]);
+        expect(response.status, wrong).to.equal(400);
+      }
+      for (const wrong of ["search?limit=", "search?outcome=failure&outcome=denied", "summary?hours=", "stats?hours=1"])
+        expect((await ask(handler, ["GET", wrong, "read"])).status, wrong).to.equal(400);
+      const foreign = new Request("http://app.example/cleanup?olderThanDays=0", {
+        method: "POST",
+        headers: { "sec-fetch-site": "cross-site" },
+      });
+      expect((await handler(foreign)).status).to.equal(403);
+      expect(await found(app), "nothing was deleted").to.have.length(17);
+      const aborted = { olderThanDays: 0, signal: AbortSignal.abort() };
+      expect((await app.log.activity.cleanup(aborted)).entries).to.equal(0);
+      expect(() => app.log.activity.adminHandler({ usr: () => 1 } as never)).to.throw("unknown option usr");
     } finally {
       await app.stop();
     }

@@ -240,6 +240,13 @@ describe("recording activity", function () {
       .audit("audited", { subject: "query" }, () => app.manager.query("select 1 / 0"))
       .catch((error: unknown) => error);
     expect(query).to.be.instanceOf(Error);
+    const outcomeOf = () => {
+      throw new Error("of outcomeOf");
+    };
+    const first = new Error("of the work");
+    const thrown = activity.audit("guarded", { outcomeOf }, () => Promise.reject(first));
+    expect(await thrown.catch((error: unknown) => error)).to.equal(first);
+    expect((await found(app, { action: "guarded" }))[0]).to.deep.include({ outcome: "failure", error: "of the work" });
     const entries = await found(app, { action: "audited" });
     expect(Object.fromEntries(entries.map(({ subject, outcome }) => [subject, outcome]))).to.deep.equal({
       good: "success",

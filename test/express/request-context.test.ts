@@ -126,5 +126,8 @@ describe("the Express door", function () {
     expect(() => requestContext({ actor: { type: "user", id: 1 } as never }))
       .to.throw("Expected actor to be a function of the request, got: object.")
       .with.property("code", "OPTIONS_INVALID");
+    expect(() => requestContext({ actr: () => null } as never))
+      .to.throw("Unknown option actr")
+      .with.property("code", "OPTIONS_INVALID");
   });
 });
