@@ -15,9 +15,12 @@ export function stripped(text: string): string {
 /** A text without any of these words has no command about transactions: most are not looked at further. */
 const transactionWord = /\b(?:commit|end|abort|prepare|rollback|savepoint|release)\b/i;
 const begin = /^(?:begin|start\s+transaction)\b[^;]*/i;
-const ends = /(?:^|;)\s*(?:commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b/i;
-const turns =
-  /(?:^|;)\s*(?:(begin|start\s+transaction)\b|(?:commit(?!\s+prepared\b)|end|abort|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b|\s+prepared\b))\b\s*(?:(?:work|transaction)\s+)?(and\s+chain\b)?)/gi;
+const end = String.raw`(?:commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b`;
+const ends = new RegExp(String.raw`(?:^|;)\s*${end}`, "i");
+const turns = new RegExp(
+  String.raw`(?:^|;)\s*(?:(begin|start\s+transaction)\b|${end}\s*(?:(?:work|transaction)\s+)?(and\s+chain\b)?)`,
+  "gi",
+);
 const keeps = /(?:^|;)\s*(?:commit(?!\s+prepared\b)|end|prepare\s+transaction)\b/i;
 const savepoints =
   /(?:^|;)\s*(savepoint|release|rollback(?=\s+(?:work\s+|transaction\s+)?to\b))\s+(?:(?:work|transaction)\s+)?(?:to\s+)?(?:savepoint\s+)?(?:"((?:[^"]|"")+)"|([\w$]+))/gi;
@@ -36,10 +39,10 @@ export function endsTransaction(text: string): boolean {
   return commands(text, ends);
 }
 
-/** Whether a transaction is open behind the text, where one is open in front of it or not. */
-export function opensTransaction(text: string, open: boolean): boolean {
-  const commands = stripped(commandsOf(text)).matchAll(turns);
-  return [...commands].reduce(
+/** Whether a transaction is open behind the text, by whether one is open in front of it. */
+export function isOpenBehind(text: string, open: boolean): boolean {
+  const found = stripped(commandsOf(text)).matchAll(turns);
+  return [...found].reduce(
     (before, [, begins, chains]) => begins !== undefined || (before && chains !== undefined),
     open,
   );

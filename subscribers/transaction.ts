@@ -1,5 +1,5 @@
 import { Notes } from "./notes.js";
-import { endsTransaction, opensTransaction, returnsToSavepoint, savepointsOf } from "./statement.js";
+import { endsTransaction, isOpenBehind, returnsToSavepoint, savepointsOf } from "./statement.js";
 
 /** What is known of a connection's transaction, kept at the call of a statement, so that statements sent without waiting are right too. */
 export class Transaction {
@@ -12,13 +12,13 @@ export class Transaction {
 
   begin(text: string, told: string): void {
     if (!this.open) this.notes.clear();
-    this.open = opensTransaction(text, this.open);
+    this.open = isOpenBehind(text, this.open);
     this.told = endsTransaction(text) ? "" : told;
     this.locked = false;
   }
 
   follow(text: string): void {
-    if (endsTransaction(text)) this.end(opensTransaction(text, this.open));
+    if (endsTransaction(text)) this.end(isOpenBehind(text, this.open));
     else if (this.open && returnsToSavepoint(text)) {
       this.told = undefined;
       this.locked = false;

@@ -3,12 +3,12 @@ import type { DataSource } from "typeorm";
 import { EventLogError } from "../core/errors.js";
 import { refuseUnknownOptions } from "../core/options.js";
 import { requestContext } from "../core/request-context.js";
-import { cleanup } from "./cleanup.js";
-import { exportActivity, formats, type ExportFormat } from "./export.js";
+import { cleanup, type CleanupOptions } from "./cleanup.js";
+import { exportActivity, formats, type ExportFormat, type ExportOptions } from "./export.js";
 import { adapted, type Handler } from "./handler.js";
 import { recorderOf } from "./lifecycle.js";
 import type { AccessAction } from "./options.js";
-import { type ActivityFilter, search } from "./search.js";
+import { conditionsOf, search } from "./search.js";
 import { stats, summary } from "./summary.js";
 
 export interface AdminHandlerOptions {
@@ -49,8 +49,7 @@ export function adminHandler(dataSource: DataSource, options: AdminHandlerOption
     if (!isAllowed) return refusal(403, "Not allowed.");
     if (access === "cleanup" && request.headers.get("sec-fetch-site") === "cross-site")
       return refusal(403, "Not from another site.");
-    const wrong = wrongParameter(call, [...url.searchParams.keys()]);
-    if (wrong !== undefined) return refusal(400, wrong);
+    if (url.searchParams.size > Object.keys(parameters).length) return refusal(400, "A parameter is given twice.");
     try {
       return await answer(dataSource, call, parameters);
     } catch (error) {
@@ -67,60 +66,44 @@ function accessOf(call: string, method: string): AccessAction | null {
   return ["search", "summary", "stats"].includes(call) ? "read" : null;
 }
 
-/** What the calls take that read no entries one by one; the others' filter is checked by the search. */
-const known: Readonly<Record<string, readonly string[]>> = {
-  summary: ["hours"],
-  stats: [],
-  cleanup: ["olderThanDays", "dryRun"],
-};
-
-function wrongParameter(call: string, names: readonly string[]): string | undefined {
-  const taken = known[call];
-  const unknown = names.find((name) => taken !== undefined && !taken.includes(name));
-  if (unknown !== undefined) return `${call} does not take ${unknown}; it takes ${taken?.join(", ") || "nothing"}.`;
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  return twice === undefined ? undefined : `${twice} is given twice.`;
-}
-
-/** Text of a query as a number; Number() takes nothing for 0. */
-function numberIn(text: string): number {
-  return text.trim() === "" ? Number.NaN : Number(text);
+/** Parameters as the calls take them; what is no number or no yes or no stays what it is, for the call to refuse. */
+function typed(parameters: Readonly<Record<string, string>>): Record<string, unknown> {
+  const number = (text: string) => (text.trim() === "" ? Number.NaN : Number(text));
+  const boolean = (text: string) => (text === "true" ? true : text === "false" ? false : text);
+  const readers: Readonly<Record<string, (text: string) => unknown>> = {
+    limit: number,
+    hours: number,
+    olderThanDays: number,
+    dryRun: boolean,
+  };
+  return Object.fromEntries(Object.entries(parameters).map(([name, text]) => [name, (readers[name] ?? String)(text)]));
 }
 
 async function answer(dataSource: DataSource, call: string, parameters: Record<string, string>): Promise<Response> {
-  const { limit, format = "jsonl", hours, olderThanDays, dryRun, ...filter } = parameters;
+  const options = typed(parameters);
   switch (call) {
     case "search": {
-      const most = Math.min(largestPage, limit === undefined ? 50 : numberIn(limit));
+      const limit = Math.min(largestPage, (options.limit as number | undefined) ?? 50);
       const entries = [];
-      for await (const entry of search(dataSource, { ...(filter as ActivityFilter), limit: most })) entries.push(entry);
+      for await (const entry of search(dataSource, { ...options, limit })) entries.push(entry);
       return Response.json({ ok: true, entries });
     }
     case "export":
-      return exported(dataSource, format as ExportFormat, filter);
+      return exported(dataSource, options);
     case "summary":
-      return Response.json({
-        ok: true,
-        summary: await summary(dataSource, { hours: hours === undefined ? undefined : numberIn(hours) }),
-      });
+      return Response.json({ ok: true, summary: await summary(dataSource, options) });
     case "stats":
+      refuseUnknownOptions("stats", options, []);
       return Response.json({ ok: true, stats: await stats(dataSource) });
     default:
-      if (dryRun !== undefined && !["true", "false"].includes(dryRun))
-        return refusal(400, `dryRun is true or false, got: ${dryRun}.`);
-      return Response.json({
-        ok: true,
-        ...(await cleanup(dataSource, {
-          olderThanDays: numberIn(olderThanDays ?? ""),
-          dryRun: dryRun === "true",
-        })),
-      });
+      return Response.json({ ok: true, ...(await cleanup(dataSource, options as unknown as CleanupOptions)) });
   }
 }
 
 /** The entries as they are read; an error on the way breaks the answer off, so that no half of it is taken for the whole. */
-function exported(dataSource: DataSource, format: ExportFormat, filter: ActivityFilter): Response {
+function exported(dataSource: DataSource, { format = "jsonl", ...filter }: ExportOptions): Response {
   if (!formats.includes(format)) return refusal(400, `format is one of ${formats.join(", ")}.`);
+  conditionsOf(dataSource, filter); // what is wrong is told before the answer begins
   const through = new PassThrough();
   exportActivity(dataSource, through, { ...filter, format }).catch((error: Error) => through.destroy(error));
   return new Response(Readable.toWeb(through) as ReadableStream, {

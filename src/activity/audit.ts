@@ -21,13 +21,13 @@ export async function audit<T>(
     recorder.record(action, { ...input, outcome: "success", details: details() });
     return result;
   } catch (error) {
-    recorder.record(action, { ...input, outcome: taken(outcomeOf, error), error, details: details() });
+    recorder.record(action, { ...input, outcome: outcomeBy(outcomeOf, error), error, details: details() });
     throw error;
   }
 }
 
 /** By its kind where the caller's own function throws: the work's error is the one to record and to throw on. */
-function taken(outcomeOf: (error: unknown) => Outcome, error: unknown): Outcome {
+function outcomeBy(outcomeOf: (error: unknown) => Outcome, error: unknown): Outcome {
   try {
     return outcomeOf(error);
   } catch {

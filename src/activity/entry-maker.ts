@@ -6,7 +6,7 @@ import type { ActivityEntry, ActivityInput } from "./entry.js";
 import { keyedHash } from "./keyed-hash.js";
 import type { CheckedActivityOptions } from "./options.js";
 import { type Redaction, redacted, storable } from "./redact.js";
-import { clientEndpoint, requestFacts } from "./request-facts.js";
+import { clientAddress, requestFacts } from "./request-facts.js";
 import { SensitiveNames } from "./sensitive-names.js";
 import { currentTrace } from "./trace.js";
 import { compiledTrust } from "./trust-proxy.js";
@@ -96,8 +96,8 @@ export class EntryMaker {
   }
 
   /** The client's own address, for telling one from another and not for keeping; null where the request has none. */
-  clientOf(request: object): string | null {
-    return clientEndpoint(request, this.#isTrusted)?.ip ?? null;
+  clientAddress(request: object): string | null {
+    return clientAddress(request, this.#isTrusted);
   }
 
   #requestFacts(request: object): RequestFacts {

@@ -33,8 +33,9 @@ export function requestFacts(
 ): RequestFacts {
   const given = request as AnyRequest;
   const header = (name: string) => headerOf(given.headers, name);
-  const { socket, forwarded, xForwardedFor } = wayOf(given);
-  const endpoint = clientEndpoint(request, isTrusted);
+  const way = wayOf(given);
+  const { socket, forwarded, xForwardedFor } = way;
+  const endpoint = endpointOn(way, isTrusted);
   const port = endpoint?.port ?? (socket === null && typeof given.port === "number" ? given.port : null);
   return {
     id: textOf(given.id) ?? header("x-request-id"),
@@ -49,19 +50,26 @@ export function requestFacts(
   };
 }
 
-/** Where the client is, by the same rules; to be kept by nobody. */
-export function clientEndpoint(request: object, isTrusted: (address: string, hop: number) => boolean): Endpoint | null {
-  const { socket, forwarded, xForwardedFor } = wayOf(request);
-  if (socket === null) return endpointOf(textOf((request as AnyRequest).ip));
-  return clientOf(socket, forwarded, xForwardedFor, isTrusted);
+/** The client's address by the same rules, for telling one from another and not for keeping; null where the request has none. */
+export function clientAddress(request: object, isTrusted: (address: string, hop: number) => boolean): string | null {
+  return endpointOn(wayOf(request), isTrusted)?.ip ?? null;
 }
 
+/** What tells by which way a request came. */
 function wayOf(given: AnyRequest) {
   return {
     socket: given.socket ?? given.raw?.socket ?? null,
+    ip: textOf(given.ip),
     forwarded: textOf(given.forwarded) ?? headerOf(given.headers, "forwarded"),
     xForwardedFor: textOf(given.xForwardedFor) ?? headerOf(given.headers, "x-forwarded-for"),
   };
+}
+
+function endpointOn(
+  { socket, ip, forwarded, xForwardedFor }: ReturnType<typeof wayOf>,
+  isTrusted: (address: string, hop: number) => boolean,
+): Endpoint | null {
+  return socket === null ? endpointOf(ip) : clientOf(socket, forwarded, xForwardedFor, isTrusted);
 }
 
 function clientOf(

@@ -1,4 +1,5 @@
 import { EventLogError } from "./errors.js";
+import { refuseUnknownOptions } from "./options.js";
 import type { Actor, RequestContext } from "./request-context.js";
 
 type Answer<T> = T | null | undefined | Promise<T | null | undefined>;
@@ -33,12 +34,7 @@ export async function readRequest<Request>(request: Request, reader: RequestRead
  */
 export function checkReader(reader: RequestReader<never>, besides: readonly string[] = []): void {
   refuseNoFunctions(reader);
-  const unknown = Object.keys(reader).find((name) => ![...parts, ...besides].includes(name));
-  if (unknown !== undefined) {
-    throw new EventLogError("OPTIONS_INVALID", `Unknown option ${unknown} of the request context.`, {
-      hint: `It takes ${[...parts, ...besides].join(", ")}.`,
-    });
-  }
+  refuseUnknownOptions("request context", reader, [...parts, ...besides]);
 }
 
 function refuseNoFunctions(reader: RequestReader<never>): void {

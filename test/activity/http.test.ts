@@ -241,14 +241,21 @@ describe("reading, exporting and cleaning up over HTTP", function () {
         const response = await ask(handler, ["POST", wrong, "cleanup"]);
         expect(response.status, wrong).to.equal(400);
       }
-      for (const wrong of ["search?limit=", "search?outcome=failure&outcome=denied", "summary?hours=", "stats?hours=1"])
+      for (const wrong of [
+        "search?limit=",
+        "search?outcome=failure&outcome=denied",
+        "summary?hours=",
+        "stats?hours=1",
+        "export?limit=1",
+        "export?outcome=good",
+      ])
         expect((await ask(handler, ["GET", wrong, "read"])).status, wrong).to.equal(400);
       const foreign = new Request("http://app.example/cleanup?olderThanDays=0", {
         method: "POST",
         headers: { "sec-fetch-site": "cross-site" },
       });
       expect((await handler(foreign)).status).to.equal(403);
-      expect(await found(app), "nothing was deleted").to.have.length(17);
+      expect(await found(app), "nothing was deleted").to.have.length(19);
       const aborted = { olderThanDays: 0, signal: AbortSignal.abort() };
       expect((await app.log.activity.cleanup(aborted)).entries).to.equal(0);
       expect(() => app.log.activity.adminHandler({ usr: () => 1 } as never)).to.throw("unknown option usr");

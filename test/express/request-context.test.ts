@@ -127,7 +127,7 @@ describe("the Express door", function () {
       .to.throw("Expected actor to be a function of the request, got: object.")
       .with.property("code", "OPTIONS_INVALID");
     expect(() => requestContext({ actr: () => null } as never))
-      .to.throw("Unknown option actr")
+      .to.throw("request context: unknown option actr")
       .with.property("code", "OPTIONS_INVALID");
   });
 });

@@ -5,7 +5,7 @@ import {
   endsTransaction,
   fitsInTransaction,
   keepsTransaction,
-  opensTransaction,
+  isOpenBehind,
   mayWrite,
   returnsToSavepoint,
   savepointsOf,
@@ -68,8 +68,6 @@ describe("the commands of a statement", () => {
     ["rollback to a", true, true],
     ["select 1", true, true],
     ["select 1", false, false],
-    ["commit  prepared 'x'", true, true],
-    ["rollback  prepared 'x'", true, true],
     ["rollback\n to a", true, true],
     ["rollback  work  to a", true, true],
     ["rollback  transaction\n to savepoint a", true, true],
@@ -78,7 +76,7 @@ describe("the commands of a statement", () => {
   ];
   for (const [text, before, behind] of opened) {
     it(`has ${behind ? "an open" : "no"} transaction behind ${inLine(text)}`, () =>
-      expect(opensTransaction(text, before)).to.equal(behind));
+      expect(isOpenBehind(text, before)).to.equal(behind));
   }
 
   const goOn = [
