@@ -2,6 +2,7 @@ import "reflect-metadata";
 import { activity } from "./activity/activity.js";
 import { capture } from "./capture/capture.js";
 import { machine } from "./machine.js";
+import { migrations } from "./migrations/migrations.js";
 import { messages } from "./messages/messages.js";
 import { type BenchOptions, optionsOf, type Part } from "./options.js";
 import { partitions } from "./partitions/partitions.js";
@@ -15,6 +16,7 @@ const runs: Readonly<Record<Part, (options: BenchOptions) => Promise<Report[]>>>
   capture,
   peers,
   partitions,
+  migrations,
   activity,
 };
 

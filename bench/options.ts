@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-export const parts = ["messages", "replay", "capture", "peers", "partitions", "activity"] as const;
+export const parts = ["messages", "replay", "capture", "peers", "partitions", "migrations", "activity"] as const;
 export type Part = (typeof parts)[number];
 
 export interface BenchOptions {
@@ -8,7 +8,7 @@ export interface BenchOptions {
   readonly only: readonly Part[];
   /** Interleaved rounds in each part. (Default: 10 in capture, 5 in peers, 3 in replay and partitions, 1 in replay from a million events on) */
   readonly rounds: number | undefined;
-  /** Events in the history that is replayed, or divided. (Default: 100 000) */
+  /** Events in the history that is replayed, or divided; rows of the table that is migrated. (Default: 100 000) */
   readonly events: number;
   /** Entries of the activity log that is exported. (Default: 100 000) */
   readonly entries: number;
@@ -18,7 +18,7 @@ export interface BenchOptions {
   readonly json: boolean;
 }
 
-/** `--only activity|capture|messages|partitions|peers|replay --rounds N --events N --entries N --network MS --json`; throws an Error that says what is wrong. */
+/** `--only activity|capture|messages|migrations|partitions|peers|replay --rounds N --events N --entries N --network MS --json`; throws an Error that says what is wrong. */
 export function optionsOf(args: string[]): BenchOptions {
   const { values } = parseArgs({
     args,

@@ -1,5 +1,19 @@
 import { Column, Entity, PrimaryColumn } from "typeorm";
 
+export const origins = [
+  "capture",
+  "baseline",
+  "migration",
+  "reconcile",
+  "rewind",
+  "revert",
+  "undo",
+  "erase",
+  "retained",
+] as const;
+/** Where an event comes from: an ordinary write (capture), or something that the log itself did. Only its own functions say. */
+export type Origin = (typeof origins)[number];
+
 /** One recorded change, as the table `chronicle.event` holds it. List the class in `entities` to read events through TypeORM. */
 @Entity({ schema: "chronicle", name: "event", synchronize: false })
 export class ChronicleEvent {
@@ -11,6 +25,10 @@ export class ChronicleEvent {
   @Column({ type: "text", name: "record_key" }) recordKey!: string;
   @Column({ type: "text", name: "action" }) action!: "create" | "update" | "destroy";
   @Column({ type: "text", name: "action_name", nullable: true }) actionName!: string | null;
+  /** What wrote it: the application's own write (capture), or what the log did. */
+  @Column({ type: "text", name: "origin" }) origin!: Origin;
+  /** Null where the table had the shape of the last install before; else a hash that `table_shape` describes. */
+  @Column({ type: "bigint", name: "shape", nullable: true }) shape!: string | null;
   @Column({ type: "integer", name: "version" }) version!: number;
   @Column({ type: "jsonb", name: "data" }) data!: Record<string, unknown>;
   @Column({ type: "jsonb", name: "previous" }) previous!: Record<string, unknown>;

@@ -34,8 +34,19 @@ export class ChronicleTracked {
   @Column({ type: "boolean", name: "baseline_complete" }) baselineComplete!: boolean;
   /** What such a table held before this position is not known. */
   @Column({ type: "bigint", name: "baseline_position", nullable: true }) baselinePosition!: string | null;
-  /** Its columns and types at the last install. */
-  @Column({ type: "text", name: "shape" }) shape!: string;
-  @Column({ type: "text", array: true, name: "column_names" }) columnNames!: string[];
   @Column({ type: "jsonb", name: "spec" }) spec!: Record<string, unknown>;
+  /** Its columns at the last install, each with the number that the log gave it for good. */
+  @Column({ type: "jsonb", name: "columns", nullable: true }) columns!: Record<string, unknown>[] | null;
+  /** Of the table and its partitions at the last install, by oid: file and bounds; null on another cluster than that. */
+  @Column({ type: "jsonb", name: "storage", nullable: true }) storage!: Record<string, unknown> | null;
+  /** The shape that its columns have at the last install. */
+  @Column({ type: "bigint", name: "hash", nullable: true }) hash!: string | null;
+  /** SQL over `d.data`, the data of an event `e`: the same under today's names; null if it stands under them. */
+  @Column({ type: "text", name: "today", nullable: true }) today!: string | null;
+  /** What a column holds in every record whose events do not have it. */
+  @Column({ type: "jsonb", name: "fills" }) fills!: Record<string, unknown>;
+  /** What an install has still to compare and record. */
+  @Column({ type: "jsonb", name: "unfinished", nullable: true }) unfinished!: Record<string, unknown> | null;
+  /** An install ran whose code did not know it. */
+  @Column({ type: "boolean", name: "absent" }) absent!: boolean;
 }

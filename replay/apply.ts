@@ -1,10 +1,7 @@
-import { stateOf } from "../src/core/database-errors.js";
-import { EventLogError } from "../src/core/errors.js";
 import { numberOf, type Session } from "../src/core/session.js";
 import { quoteIdentifier } from "../src/core/sql.js";
 import { checkedAtOnce } from "./foreign-keys.js";
 import { differs, sameKey, type Target } from "./difference.js";
-import { brokenReference } from "./references.js";
 import { withoutTriggers } from "./triggers.js";
 import { prepareHandover } from "./unique-values.js";
 
@@ -18,7 +15,7 @@ export interface AppliedRows {
  * Makes live tables equal to the wanted rows and touches no other row: deletes, updates and inserts of all tables are one
  * statement, because foreign keys are checked at its end. So no order of tables is needed, and cycles are no special case.
  * Capture and the application's own triggers are off meanwhile. \`clear\` runs first, under the same, and returns how many rows it deleted.
- * Throws REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS.
+ * A constraint that the rows break is Postgres's own error: \`constraintError\` names it.
  */
 export async function apply(
   session: Session,
@@ -26,30 +23,24 @@ export async function apply(
   clear: () => Promise<number> = () => Promise.resolve(0),
 ): Promise<AppliedRows> {
   if (targets.length === 0) return { inserted: 0, updated: 0, deleted: 0 };
-  try {
-    return await withoutTriggers(
-      session,
-      targets.map(({ table }) => table),
-      async () => {
-        const cleared = await clear();
-        const prepared: Prepared[] = [];
-        for (const target of targets) prepared.push({ ...target, moves: await prepareHandover(session, target) });
-        // Into a table that was analyzed when it was empty, a nested loop would read all that it has inserted anew for each row.
-        await session.run("set local enable_nestloop = off");
-        const row = await checkedAtOnce(session, targets, () =>
-          session.row({ text: statementOf(prepared), values: [] }),
-        );
-        await session.run("set local enable_nestloop to default");
-        return {
-          inserted: numberOf(row, "inserted"),
-          updated: numberOf(row, "updated"),
-          deleted: cleared + numberOf(row, "deleted"),
-        };
-      },
-    );
-  } catch (error) {
-    throw constraintError(error);
-  }
+  return withoutTriggers(
+    session,
+    targets.map(({ table }) => table),
+    async () => {
+      const cleared = await clear();
+      const prepared: Prepared[] = [];
+      for (const target of targets) prepared.push({ ...target, moves: await prepareHandover(session, target) });
+      // Into a table that was analyzed when it was empty, a nested loop would read all that it has inserted anew for each row.
+      await session.run("set local enable_nestloop = off");
+      const row = await checkedAtOnce(session, targets, () => session.row({ text: statementOf(prepared), values: [] }));
+      await session.run("set local enable_nestloop to default");
+      return {
+        inserted: numberOf(row, "inserted"),
+        updated: numberOf(row, "updated"),
+        deleted: cleared + numberOf(row, "deleted"),
+      };
+    },
+  );
 }
 
 interface Prepared extends Target {
@@ -112,20 +103,4 @@ function partsOf({ table, wanted, mayDelete, moves, known }: Prepared): Parts {
           select ${list(columns)} from ${wanted} f
           where not exists (select from ${table.sqlName} l where ${same}) and ${afterUpdates} returning 1`,
   };
-}
-
-/** What a broken constraint means, by its SQLSTATE; every other error as it is. */
-export function constraintError(error: unknown): unknown {
-  const { table, constraint } = error as { table?: string; constraint?: string };
-  const isReference = ["23503", "23001"].includes(stateOf(error) ?? "");
-  return isReference ? brokenReference(table, constraint) : invalidRows(error);
-}
-
-/** A constraint that rebuilt rows break, by its name; every other error as it is. */
-export function invalidRows(error: unknown): unknown {
-  const { table, constraint } = error as { table?: string; constraint?: string };
-  const state = stateOf(error) ?? "";
-  if (!state.startsWith("23")) return error;
-  const message = `The rebuilt rows break the constraint ${constraint ?? ""} of ${table ?? "a table"} (SQLSTATE ${state}).`;
-  return new EventLogError("REPLAY_INVALID_ROWS", message, { details: { table, constraint, state } });
 }

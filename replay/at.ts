@@ -11,10 +11,16 @@ import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { type RecordId, recordKeys } from "../src/log/record-id.js";
 import { type EntityReference, trackedTableOf } from "../src/log/tracked-tables.js";
 import { exists, foldQuery, recordKey } from "./fold.js";
-import { type FoldTable, foldTables } from "./fold-table.js";
+import type { FoldSource } from "./fold-source.js";
+import { explainingFolds, foldFailure } from "./fold-failure.js";
+import { type FoldTable, foldTables, refuseStale } from "./fold-table.js";
 import type { CheckedHandlers } from "./handlers.js";
+import { invalidRows } from "./invalid-rows.js";
+import { keysAt } from "./keys-at.js";
 import { makePlan, type Plan } from "./plan.js";
+import { generatedColumns } from "./rewind.js";
 import { stageOldVersions } from "./stage.js";
+import { refuseUnknownShapes } from "./unknown-shapes.js";
 
 export interface AtOptions {
   /** Fill sensitive properties too. (Default: false, they are undefined) */
@@ -38,10 +44,12 @@ export async function at<T extends ObjectLiteral>(
   const metadata = metadataOf(dataSource, entity);
   const work = withPooledSession(dataSource, async (session) => {
     const cut = await resolvePoint(session, dataSource, point);
-    return snapshotOfLog(session, attachmentOf(dataSource).schema, async () => {
-      const { keys, table, query } = await recordFold(session, dataSource, entity, ids, cut);
+    return foldingRecords(session, dataSource, async () => {
+      const { keys, table, source, query, plan } = await recordFold(session, dataSource, entity, ids, cut);
       // Values as the application's own parsers give them, so that entities come out as TypeORM would load them.
-      const rows = await session.typedRows(query);
+      const rows = await session.typedRows(query).catch((error: unknown) => {
+        throw invalidRows(foldFailure(error, source, table), { tables: [table], plan });
+      });
       return keys.map((key) => {
         const row = rows.find((candidate) => candidate[recordKey.slice(1, -1)] === key);
         return row === undefined ? null : entityOf<T>(dataSource, table, row, sensitive, metadata);
@@ -52,6 +60,17 @@ export async function at<T extends ObjectLiteral>(
   return Array.isArray(id) ? found : (found[0] ?? null);
 }
 
+interface RecordFold {
+  /** The records' keys in the log at the point, in the order in which they were asked for. */
+  readonly keys: readonly string[];
+  /** Their keys today. */
+  readonly asked: readonly string[];
+  readonly table: FoldTable;
+  readonly plan: Plan;
+  readonly source: FoldSource;
+  readonly query: Statement;
+}
+
 /** The fold of a few records of one table at a cut. */
 export async function recordFold(
   session: Session,
@@ -60,22 +79,35 @@ export async function recordFold(
   ids: readonly RecordId[],
   cut: Cut,
   label = "at",
-): Promise<{ keys: string[]; table: FoldTable; query: Statement; plan: Plan }> {
+): Promise<RecordFold> {
   const { schema } = attachmentOf(dataSource);
   const { tableName } = trackedTableOf(dataSource, entity);
-  const tables = await foldTables(session, dataSource, { auditOnly: true });
+  const tables = await foldTables(session, dataSource, { auditOnly: true, allowStale: true });
   const table = tables.find((candidate) => candidate.tableName === tableName) as FoldTable;
-  const keys = await recordKeys(session, schema, table, ids);
+  refuseUnknownShapes([table], cut);
+  const asked = await recordKeys(session, schema, table, ids);
+  const keys = await keysAt(session, schema, table, asked, cut);
   await refuseBeforeBaseline(session, dataSource, cut, [table], keys);
   const only = sql`e.record_key = any (${keys})`;
   const own = sql`e.table_name = any (${table.logNames}) and ${only}`;
   // An override may write any record; without one the rest of the log, which may be large, is not even counted.
   const { overrides } = attachmentOf(dataSource).replay as CheckedHandlers;
+  refuseStale(overrides.length > 0 ? tables : [table]);
   const plan = await makePlan(session, dataSource, cut, overrides.length > 0 ? undefined : own);
   const staged = `chronicle_staged_${label}`;
   await stageOldVersions(session, dataSource, { plan, cut, tables, staged, step: () => undefined });
-  const fold = foldQuery({ schema, cut, plan, staged: `pg_temp.${staged}`, only }, table);
-  return { keys, table, plan, query: sql`select * from (${fold}) f where ${raw(exists)}` };
+  const source = { schema, cut, plan, staged: `pg_temp.${staged}`, only };
+  const generated = raw(await generatedColumns(session, table));
+  const query = sql`select f.*${generated} from (${foldQuery(source, table)}) f where ${raw(exists)}`;
+  return { keys, asked, table, plan, source, query };
+}
+
+/** Runs work that folds single records in one snapshot; one that cannot be folded is named. */
+export function foldingRecords<T>(session: Session, dataSource: DataSource, work: () => Promise<T>): Promise<T> {
+  const tables = () => foldTables(session, dataSource, { auditOnly: true, allowStale: true });
+  return explainingFolds(session, dataSource, tables, () =>
+    snapshotOfLog(session, attachmentOf(dataSource).schema, work),
+  );
 }
 
 /** A folded row as TypeORM would load it. */

@@ -5,13 +5,14 @@ import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
-import { snapshotOfLog } from "../src/log/partitions.js";
 import { endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { readableRow } from "../src/log/event.js";
 import type { RecordId } from "../src/log/record-id.js";
 import type { EntityReference } from "../src/log/tracked-tables.js";
-import { recordFold } from "./at.js";
+import { foldingRecords, recordFold } from "./at.js";
 import { foldOnly } from "./fold.js";
+import { foldFailure } from "./fold-failure.js";
+import { invalidRows } from "./invalid-rows.js";
 
 /** A column of one record that is not the same at two points in time. */
 export interface Change {
@@ -36,7 +37,7 @@ export async function changes(
   const work = withPooledSession(dataSource, async (session) => {
     const start = from === undefined ? undefined : await resolvePoint(session, dataSource, from);
     const asked = to === undefined ? undefined : await resolvePoint(session, dataSource, to);
-    return snapshotOfLog(session, attachmentOf(dataSource).schema, async () => {
+    return foldingRecords(session, dataSource, async () => {
       const end = asked ?? (await endOfLog(session, dataSource));
       const before = start === undefined ? undefined : await imageAt(session, dataSource, entity, id, start, "from");
       const after = await imageAt(session, dataSource, entity, id, end, "to");
@@ -58,16 +59,19 @@ async function imageAt(
   label: string,
 ): Promise<Record<string, unknown> | undefined> {
   const { schema } = attachmentOf(dataSource);
-  const { query, table } = await recordFold(session, dataSource, entity, [id], cut, label);
+  const { query, table, plan, source } = await recordFold(session, dataSource, entity, [id], cut, label);
   const sqlOfImage =
     (
       await session.row(
         sql`select ${raw(schema)}.image_sql(${table.sqlName}::regclass, ${table.excludedColumns}::text[]) as sql`,
       )
     )?.sql ?? "";
-  const row = await session.row(sql`
+  const fold = session.row(sql`
     select ${raw(schema)}.digits_as_text((${raw(sqlOfImage)}) - ${foldOnly}::text[], k.digit_columns) as image, to_jsonb(k.json_columns) as json_columns
     from (${query}) t join ${raw(schema)}.tracked k on k.table_name = ${table.tableName}`);
+  const row = await fold.catch((error: unknown) => {
+    throw invalidRows(foldFailure(error, source, table), { tables: [table], plan });
+  });
   if (row?.image == null) return undefined;
   const image = readableRow(row.image, row.json_columns);
   return Object.fromEntries(

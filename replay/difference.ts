@@ -44,6 +44,16 @@ export function differingColumns({ columns }: FoldTable, a: string, b: string): 
   return `array_remove(array[${cases.join(", ")}]::text[], null)`;
 }
 
+/** SQL over a live row `l`: whether it is among the wanted ones. */
+export function isWanted({ table, wanted }: Pick<Target, "table" | "wanted">): string {
+  return `exists (select from ${wanted} w where ${sameKey(table, "w", "l")})`;
+}
+
+/** SQL over a live row `l`: whether it stays although it is not wanted. */
+export function stays(target: Target): string {
+  return `not (${isWanted(target)}) and not (${target.mayDelete})`;
+}
+
 /** Counts how `live` differs from `fold`; both are SQL relations with the table's columns. */
 export async function countDifference(
   session: Session,

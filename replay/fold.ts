@@ -1,22 +1,12 @@
-import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import type { Session } from "../src/core/session.js";
-import { join, quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
+import { join, quoteIdentifier, quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
 import { type Cut, inCut } from "../src/log/cut.js";
+import type { SchemaHistory } from "../src/log/schema-history.js";
+import type { EmptiedPartition } from "../src/log/table-shape.js";
 import { type FoldTable, isReadApart, valueSql } from "./fold-table.js";
-import type { Plan } from "./plan.js";
-
-export interface FoldSource {
-  readonly schema: string;
-  readonly cut: Cut;
-  readonly plan: Plan;
-  /** The table of changes that stand in for events of old versions. */
-  readonly staged: string;
-  /** SQL over an event `e`: only these. (Default: all) */
-  readonly only?: Statement | undefined;
-  /** In how many parts records are folded, each by a process of its own where Postgres has them. (Default: 1) */
-  readonly parts?: number | undefined;
-}
+import { hasLaterValues, laterValues } from "./later-values.js";
+import type { FoldSource } from "./fold-source.js";
 
 /**
  * The courses that a record's events may take, a letter each: create, baseline, update, destroy, and retire (an override took the
@@ -33,8 +23,18 @@ function letterOf({ baseline }: FoldTable): string {
     : `case when e.action <> 'create' and e.position <= ${baseline} then upper(${letter}) else ${letter} end`;
 }
 
+/**
+ * The letters of an event with another origin than capture. What the log itself created or destroyed is so whatever was recorded
+ * before: a destroy ends the record as if a baseline had begun it.
+ */
+const ownLetters = (captured: string): string =>
+  `case when e.origin not in ('baseline', 'retained', 'migration', 'reconcile') then ${captured} when e.action = 'create' then 'b' when e.action = 'destroy' then 'bd' else ${captured} end`;
+
+/** Tells that a record goes on under another key: nothing ends by it. */
+const isFarewell = "(e.origin = 'migration' and e.action = 'destroy' and e.metadata ? 'rekeyed')";
+
 /** An erasure says what was taken out of the record's events; where it changed nothing else there is nothing to fold. */
-export const isFolded = "(e.action_name is distinct from 'erase' or e.data <> '{}' or s.data is not null)";
+export const isFolded = "(e.origin <> 'erase' or e.data <> '{}' or s.data is not null)";
 
 /**
  * The events of one table up to a cut, those of old versions replaced by what their handlers made of them:
@@ -42,16 +42,47 @@ export const isFolded = "(e.action_name is distinct from 'erase' or e.data <> '{
  */
 function sourceOf({ schema, cut, plan, staged, only: wanted }: FoldSource, table: FoldTable): Statement {
   const only = wanted === undefined ? sql`` : sql`and ${wanted}`;
+  const letter = letterOf(table);
+  const stored = "case when s.data is null then e.data else e.data || s.data end";
   const direct = sql`
-    select e.record_key, e.position, 0::bigint as ordinal, e.action, case when e.action_name = 'baseline' then 'b' else ${raw(letterOf(table))} end as letter, case when s.data is null then e.data else e.data || s.data end as data
+    select e.record_key, e.position, 0::bigint as ordinal, e.action,
+      case when e.origin = 'capture' then ${raw(letter)} else ${raw(ownLetters(letter))} end as letter,
+      ${raw(table.today ?? stored)} as data
     from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
-    where e.table_name = any (${table.logNames}) and ${inCut(cut)} ${only} and ${raw(isFolded)}
+    ${table.today === null ? sql`` : raw(`cross join lateral (select ${stored} as data) d`)}
+    where e.table_name = any (${table.logNames}) and ${inCut(cut)} ${only} and ${raw(isFolded)} ${raw(countsAt(table, cut))} ${raw(table.history === undefined ? "" : `and not ${isFarewell}`)}
     ${plan.handled === "" ? sql`` : sql`and not (${raw(plan.handled)})`}`;
   if (plan.handled === "") return direct;
   return sql`${direct}
     union all
     select e.record_key, e.position, e.ordinal, e.action, ${raw(letterOf(table))}, e.data from ${raw(staged)} e
-    where e.table_name = ${table.tableName} ${only}`;
+    where e.table_name = ${table.tableName} ${only} ${raw(countsAt(table, cut))}`;
+}
+
+/**
+ * SQL to add to the conditions on an event `e`: it counts at the cut. What was recorded before a table got another key is of other records,
+ * which the migration created anew under their keys of today; what was in a partition that is gone ended with it.
+ */
+function countsAt({ history }: FoldTable, cut: Cut): string {
+  const changes = (history?.changes ?? []).filter(({ position }) => position <= cut.position);
+  const rekeyed = changes.findLast((change) => change.rekeyed);
+  return [
+    ...(rekeyed === undefined ? [] : [`and e.position >= ${rekeyed.position}`]),
+    ...changes.flatMap(({ position, emptied }) =>
+      emptied.map((partition) => `and not (e.position < ${position} and ${wasIn(partition, history)})`),
+    ),
+  ].join(" ");
+}
+
+/** SQL over an event `e`: whether its record was in a partition, by its key under any name that its columns had. */
+function wasIn({ bounds, columns }: EmptiedPartition, history: SchemaHistory | undefined): string {
+  const key = columns.map(({ id, name, type }) => {
+    const shapes = (history?.changes ?? []).flatMap(({ before }) => before);
+    const names = new Set([name, ...shapes.filter((column) => column.id === id).map((column) => column.name)]);
+    const value = [...names].map((of) => `e.record_id ->> ${quoteLiteral(of)}`).join(", ");
+    return `(coalesce(${value}))::${type} as ${quoteIdentifier(name)}`;
+  });
+  return `exists (select from (select ${key.join(", ")}) key where ${bounds})`;
 }
 
 /**
@@ -88,7 +119,7 @@ function isUsual(of: string): string {
 
 /** Every record that a table had up to a cut, as columns, with its key and course; `exists` tells which are alive at the cut. */
 export function foldQuery({ parts = 1, ...source }: FoldSource, table: FoldTable): Statement {
-  const last = sql`(select ${raw(source.schema)}.merge(l.data) from (select data from source where record_key = f.record_key and position >= f.life order by position, ordinal) l)`;
+  const last = sinceLastCreate(source);
   if (parts === 1 || !isDivisible(source, table)) return foldPart(source, table, last);
   // A Parallel Append: each part sorts and merges by itself, where a parallel plan of the whole would do both in one process.
   const queries = Array.from({ length: parts }, (_, index) => {
@@ -98,9 +129,14 @@ export function foldQuery({ parts = 1, ...source }: FoldSource, table: FoldTable
   return join(queries, " union all ");
 }
 
+function sinceLastCreate({ schema }: Pick<FoldSource, "schema">): Statement {
+  return sql`(select ${raw(schema)}.merge(l.data) from (select data from source where record_key = f.record_key and position >= f.life order by position, ordinal) l)`;
+}
+
 /** Whether all that a fold reads and computes may be read and computed by parallel processes: no temporary table, no domain's check. */
 function isDivisible({ plan, only }: FoldSource, table: FoldTable): boolean {
-  return plan.handled === "" && only === undefined && table.columns.every(isReadApart);
+  const isPlain = table.today === null && table.history === undefined;
+  return plan.handled === "" && only === undefined && isPlain && table.columns.every(isReadApart);
 }
 
 /** The state of a record since its last create: a function, because a subquery that depends on a row forbids a parallel plan. */
@@ -112,28 +148,51 @@ function lastLife({ schema, cut }: FoldSource, { logNames }: FoldTable): Stateme
 function foldPart(source: FoldSource, table: FoldTable, last: Statement): Statement {
   const apart = table.columns.filter(isReadApart).map(({ name }) => name);
   const columns = table.columns.map((column) => `${valueSql(column)} as ${column.quoted}`).join(", ");
-  const seen = apart.length === 0 ? "state" : `state - array[${apart.map(quoteLiteral).join(", ")}]::text[]`;
+  const seen = apart.length === 0 ? "f.state" : `f.state - array[${apart.map(quoteLiteral).join(", ")}]::text[]`;
   const rest =
     apart.length === table.columns.length
       ? sql``
       : sql`cross join lateral jsonb_populate_record(null::${raw(table.sqlName)}, ${raw(seen)}) r`;
-  // Written with quotes, an offset of nothing is known to be one before it is planned; otherwise it forbids a parallel plan.
-  return sql`${folded(source, table)}
+  return sql`${states(source, table, last)}
     select f.record_key as ${raw(recordKey)}, f.course as ${raw(course)}, ${raw(columns)}
-    from (
-      select f.record_key, f.course, case
+    from states f
+    ${rest}
+    where ${raw(hasPlace(source.schema, table))}`;
+}
+
+/** SQL over a record's state: fails where it holds a value of a column that the table does not have and that was not seen to be dropped. */
+function hasPlace(schema: string, { columnNames }: FoldTable): string {
+  const strange = `f.state - array[${columnNames.map(quoteLiteral).join(", ")}]::text[]`;
+  return `case when ${strange} = '{}' then true
+      else ${schema}.refuse_record(f.record_key, (select min(k) from jsonb_object_keys(${strange}) k), 'CH022') is null end`;
+}
+
+/** The CTE "states": each record's key, course and last state as the log has it, complete and under today's names. */
+function states(source: FoldSource, table: FoldTable, last: Statement): Statement {
+  const state = sql`case
         when ${raw(isUsual("f.course"))} then f.merged
         when not ${raw(alive("f.course"))} then '{}'
         else ${last}
-      end as state
-      from folded f offset '0'
-    ) f
-    ${rest}`;
+      end`;
+  const fills = table.fills === null ? sql`` : raw(`${quoteLiteral(table.fills)}::jsonb || `);
+  // Written with quotes, an offset of nothing is known to be one before it is planned; otherwise it forbids a parallel plan.
+  const recorded = sql`select f.record_key, f.course, ${fills}${state} as state from folded f offset '0'`;
+  if (!hasLaterValues(source, table)) return sql`${folded(source, table)}, states as not materialized (${recorded})`;
+  return sql`${folded(source, table)}, recorded as materialized (${recorded})${laterValues(source, table, alive("r.course"))}`;
+}
+
+/** SQL over a record's course: whether its events can be in their order. */
+export const isPossible = `(${isUsual("f.course")} or f.course ~ '${possible}')`;
+
+/** Every record as the log has it, without its columns' types: (record_key, course, state, alive). `alive` is null if its events cannot be in their order. */
+export function stateQuery(source: FoldSource, table: FoldTable): Statement {
+  return sql`${states(source, table, sinceLastCreate(source))}
+    select f.record_key, f.course, f.state, case when ${raw(isPossible)} then ${raw(alive("f.course"))} end as alive from states f`;
 }
 
 /**
  * SQL over a fold's rows, for a fold that is read once and goes on: whether the record is alive. The statement fails, with the
- * record's key, where a course is not possible; `courseError` then says what is wrong.
+ * record's key, if a course is not possible; `foldFailure` then says what is wrong.
  */
 export function aliveOrRefused(schema: string): string {
   return `case when ${isUsual(course)} then true when ${course} ~ '${possible}' then ${exists} else ${schema}.refuse_course(${recordKey}) end`;
@@ -172,31 +231,8 @@ export async function skippedIn(session: Session, source: FoldSource, table: Fol
   return Number(row?.skipped ?? 0);
 }
 
-/** A record whose events cannot be in their order; what is wrong can be read once the failed transaction is over. */
-export class ImpossibleCourse extends Error {
-  constructor(
-    private readonly table: FoldTable,
-    private readonly recordKey: string,
-  ) {
-    super("an event of a record is missing");
-  }
-
-  /** As REPLAY_RECORD_MISSING. */
-  explained(session: Session, source: FoldSource): Promise<EventLogError> {
-    // Staged changes may have gone with the transaction.
-    return session
-      .snapshot(() => missingRecord(session, source, this.table, this.recordKey))
-      .catch(() => outOfOrder(this.table, this.recordKey));
-  }
-}
-
-/** The error of a statement with `aliveOrRefused`: ImpossibleCourse where that refused. */
-export function courseError(error: unknown, table: FoldTable): Error {
-  if (stateOf(error) !== "CH020") return error as Error;
-  return new ImpossibleCourse(table, (error as { hint?: string }).hint ?? "");
-}
-
-async function missingRecord(
+/** REPLAY_RECORD_MISSING for a record whose events cannot be in their order. */
+export async function missingRecord(
   session: Session,
   source: FoldSource,
   table: FoldTable,
@@ -223,6 +259,6 @@ async function missingRecord(
   return outOfOrder(table, key);
 }
 
-function outOfOrder({ entity }: FoldTable, key: string): EventLogError {
+export function outOfOrder({ entity }: FoldTable, key: string): EventLogError {
   return new EventLogError("REPLAY_RECORD_MISSING", `The events of the ${entity} record ${key} are out of order.`);
 }

@@ -8,22 +8,26 @@ import type { Cut } from "../src/log/cut.js";
 import { endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { apply } from "./apply.js";
-import { clearBy, deleteAll, refuseReferences } from "./clear.js";
+import { type Apply, brokenConstraints } from "./broken-constraints.js";
+import { clearBy, deleteAll } from "./clear.js";
 import { sameKey, type Target } from "./difference.js";
+import { explainingFolds } from "./fold-failure.js";
 import { type FoldTable, foldTables } from "./fold-table.js";
+import { foresee, refuseMissingValues, replayError } from "./foresee.js";
 import type { CheckedHandlers } from "./handlers.js";
+import type { Broken } from "./invalid-rows.js";
 import { lockTables, withReplayLock } from "./locks.js";
 import { makePlan, type Plan } from "./plan.js";
 import { sparingOtherTenants } from "./other-tenants.js";
 import { Steps } from "./progress.js";
-import { foreseeReferences } from "./references.js";
 import { checkReplayCall, type ReplayOptions } from "./replay-options.js";
-import { compare, refuseUnknownRows, reportOf, type ReplayReport } from "./replay-report.js";
+import { compare, refuseUnknownRows, reportOf, type ReplayReport, type TableDifference } from "./replay-report.js";
 import { recordDifference } from "./rewind.js";
 import { Scope } from "./scope.js";
 import { raiseSequences } from "./sequences.js";
 import { stagingSteps } from "./stage.js";
 import { catchUp, firstUnseen, type Folded, foldToTables } from "./temporary-folds.js";
+import { refuseUnknownShapes } from "./unknown-shapes.js";
 import { RowValidation } from "./validate.js";
 
 /**
@@ -47,9 +51,17 @@ export async function replay(
         const scope = new Scope(dataSource, await foldTables(session, dataSource), options);
         await refuseOthersTables(session, scope.tables);
         const asked = point === undefined ? undefined : await resolvePoint(session, dataSource, point);
-        if (asked !== undefined) await refuseBeforeBaseline(session, dataSource, asked, scope.tables);
+        if (asked !== undefined) {
+          refuseUnknownShapes(scope.tables, asked);
+          await refuseBeforeBaseline(session, dataSource, asked, scope.tables);
+        }
         const live = new LiveReplay(session, dataSource, { scope, asked, options, steps, started });
-        return live.run(gate);
+        return explainingFolds(
+          session,
+          dataSource,
+          () => scope.every,
+          () => live.run(gate),
+        );
       }),
     );
   // Rights that are missing, and row-level security that would hide rows, come down to one thing.
@@ -90,6 +102,17 @@ class LiveReplay {
 
   /** Folds ahead, then locks and makes live equal; without a gate, only finds out what that would do. */
   async run(gate: Session | undefined): Promise<ReplayReport> {
+    const folded: { ahead?: Ahead } = {};
+    try {
+      return await this.#run(gate, folded);
+    } catch (error) {
+      const { ahead } = folded;
+      const rebuilt = { tables: this.setting.scope.tables, plan: ahead?.plan };
+      throw await replayError(error, rebuilt, ahead && (() => this.#broken(ahead)));
+    }
+  }
+
+  async #run(gate: Session | undefined, folded: { ahead?: Ahead }): Promise<ReplayReport> {
     if (gate === undefined)
       return this.session.snapshot(async () => this.#withoutTraces(await this.#makeEqual(await this.#foldAhead())));
     if (await this.session.isPooled()) {
@@ -100,6 +123,7 @@ class LiveReplay {
       });
     }
     const ahead = await this.session.snapshot(() => this.#foldAhead());
+    folded.ahead = ahead;
     return this.session.transaction(async () => {
       await this.#lock(gate);
       const report = await this.#makeEqual(ahead);
@@ -139,6 +163,7 @@ class LiveReplay {
       folds * tables + folds * stagingSteps(plan) + (options.validate ? tables : 0) + (options.dryRun ? 1 : 2),
     );
     const point = asked && (await this.#fold("point", asked, plan));
+    if (point !== undefined && !options.dryRun) await this.#refuseMissingValues(point, plan);
     const end = await this.#fold("end", cut, plan);
     await this.#validate(point ?? end);
     return { snapshot: row?.snapshot ?? "", plan, end, point };
@@ -157,13 +182,9 @@ class LiveReplay {
     if ((options.unknownRows ?? "refuse") === "refuse") refuseUnknownRows(found);
     const isEnd = ahead.point === undefined;
     const planned = isEnd || !options.dryRun ? found : await compare(this.session, scope, then);
-    const targets = scope.tables.map((table, index) => ({
-      table,
-      wanted: then.of(table),
-      mayDelete: [scope.covers(table), ...(options.unknownRows === "keep" ? [isKnown(table, now)] : [])].join(" and "),
-      known: isEnd && options.apply !== "rebuild" ? found[index] : undefined,
-    }));
-    if (options.dryRun) await this.#foresee(targets);
+    const targets = this.#targets(now, then, isEnd && options.apply !== "rebuild" ? found : []);
+    const clears = options.apply === "rebuild" && this.#ownClear() !== undefined;
+    if (options.dryRun) await foresee(this.session, targets, { apply: this.#apply, clears, planned, plan });
     const rows = options.dryRun
       ? undefined
       : await sparingOtherTenants(this.session, scope, () => apply(this.session, targets, () => this.#clear(targets)));
@@ -183,6 +204,16 @@ class LiveReplay {
       rebuilds: options.apply === "rebuild",
       started: this.setting.started,
     });
+  }
+
+  #targets(now: Folded, then: Folded, found: readonly TableDifference[]): Target[] {
+    const { scope, options } = this.setting;
+    return scope.tables.map((table, index) => ({
+      table,
+      wanted: then.of(table),
+      mayDelete: [scope.covers(table), ...(options.unknownRows === "keep" ? [isKnown(table, now)] : [])].join(" and "),
+      known: found[index],
+    }));
   }
 
   async #upToNow(ahead: Ahead, first: bigint, cut: Cut, plan: Plan): Promise<Folded> {
@@ -228,12 +259,22 @@ class LiveReplay {
     return this.setting.scope.isWhole ? (attachmentOf(this.dataSource).replay as CheckedHandlers).clear : undefined;
   }
 
-  /** What would be in the way; what the application's own clearing does is not known before it runs. */
-  async #foresee(targets: readonly Target[]): Promise<void> {
-    const rebuilds = this.setting.options.apply === "rebuild";
-    if (rebuilds && this.#ownClear() !== undefined) return;
-    if (rebuilds) await refuseReferences(this.session, targets);
-    await foreseeReferences(this.session, targets);
+  /** Before the tables are locked: the past does not change. What else it may break, the statement that makes live equal finds. */
+  async #refuseMissingValues(point: Folded, plan: Plan): Promise<void> {
+    const wanted = this.setting.scope.tables.map((table) => ({ table, wanted: point.of(table) }));
+    await refuseMissingValues(this.session, wanted, { apply: this.#apply, plan });
+  }
+
+  /** What rows of a replay that was rolled back break: in what was folded before it. */
+  #broken({ point, end }: Ahead): Promise<Broken[]> {
+    return this.session.snapshot(async () => {
+      await this.session.run(forFolds);
+      return brokenConstraints(this.session, this.#targets(end, point ?? end, []), this.#apply);
+    });
+  }
+
+  get #apply(): Apply {
+    return this.setting.options.apply ?? "difference";
   }
 
   /** What a replay to the past leads away from, as ordinary events; how many. A dry run only counts them. */
@@ -246,7 +287,7 @@ class LiveReplay {
         table,
         before: now.of(table),
         after: then.of(table),
-        actionName: "rewind",
+        origin: "rewind",
         metadata: { rewind: { position: String(asked.position), leftOut: asked.leftOut, before: asked.before } },
         dryRun: options.dryRun ?? false,
       });

@@ -95,7 +95,7 @@ async function tryAll(
   await gate.run("savepoint gate");
   try {
     await gate.run(`set local lock_timeout = ${gateTimeoutMs}; lock table ${schema}.gate in access exclusive mode`);
-    await session.run(`lock table ${names.join(", ")} in share row exclusive mode nowait`);
+    if (names.length > 0) await session.run(`lock table ${names.join(", ")} in share row exclusive mode nowait`);
     const row = await session.row({ text: `select pg_try_advisory_xact_lock(${keys}) as locked`, values: [] });
     if (row?.locked === "t") return true;
   } catch (error) {

@@ -9,6 +9,7 @@ import type { RecordedEvent } from "../src/log/event.js";
 import { idColumns, recordKeys, type RecordId } from "../src/log/record-id.js";
 import { type EntityReference, trackedTableOf } from "../src/log/tracked-tables.js";
 import type { FoldTable } from "./fold-table.js";
+import type { HandlerNames } from "./handler-shape.js";
 import type { ReplayState, Row } from "./handlers.js";
 import type { Plan } from "./plan.js";
 import type { Scope } from "./scope.js";
@@ -16,6 +17,13 @@ import { imageOf, type StagedChanges } from "./staged-changes.js";
 
 /** How many records are kept: memory stays flat in a log of any size. */
 const mostKnown = 10_000;
+
+/** Where an override stands: the table and the key of its event, and the names that it speaks. */
+interface Place {
+  readonly own: FoldTable | undefined;
+  readonly key: string;
+  readonly names: HandlerNames;
+}
 
 /** A record's folded state and how far in the log it goes. */
 interface Known {
@@ -46,25 +54,35 @@ export class OverrideState {
   ) {}
 
   /** The state as of an event on a table of its own. An overridden create retires its record, unless the handler creates it. */
-  at(event: RecordedEvent, own: FoldTable | undefined): ReplayState {
+  at(event: RecordedEvent, { own, key, names }: Place): ReplayState {
     const { position } = event;
     this.#open = position;
     if (event.action === "create" && own !== undefined) {
       const { tenant } = event;
-      this.replay.changes.add({ table: own, id: event.recordId, position, action: "retire", data: {}, tenant });
+      this.replay.changes.add({ table: own, id: event.recordId, key, position, action: "retire", data: {}, tenant });
     }
     const write = async (action: Action, entity: EntityReference, id: RecordId, changes: Row) => {
       const table = this.#table(position, entity);
       this.replay.scope?.refuseCrossing(own, table, position);
-      const blank = action === "create" ? table.columns.map(({ name }) => [name, null]) : [];
-      await this.#write(event, table, action, idColumns(table, id), { ...Object.fromEntries(blank), ...changes });
+      const written = names.toToday(table, changes);
+      const filled = [
+        ...Object.keys(JSON.parse(table.fills ?? "{}") as Row),
+        ...(table.history?.filledByRow(-1n) ?? []),
+      ];
+      const blank = table.columns.filter(({ name }) => action === "create" && !filled.includes(name));
+      const row = { ...Object.fromEntries(blank.map(({ name }) => [name, null])), ...written };
+      await this.#write(event, table, action, idColumns(table, idToday(table, id, names)), row);
     };
     return {
       create: (entity, row) => this.#noted(write("create", entity, row, row)),
       update: (entity, id, changes) => this.#noted(write("update", entity, id, changes)),
       destroy: (entity, id) => this.#noted(write("destroy", entity, id, {})),
       find: <Columns>(entity: EntityReference, id: RecordId) => {
-        const find = async () => (await this.#find(this.#table(position, entity), position, id)) as Columns | null;
+        const find = async () => {
+          const table = this.#table(position, entity);
+          const row = await this.#find(table, position, idToday(table, id, names));
+          return (row && names.fromToday(table, row)) as Columns | null;
+        };
         return this.#noted(find());
       },
     };
@@ -124,7 +142,7 @@ export class OverrideState {
       const row = parseExactly(data ?? "{}") as Row;
       known.row =
         action === "create"
-          ? row
+          ? { ...(parseExactly(table.fills ?? "{}") as Row), ...row }
           : action === "update" && known.row !== null
             ? { ...known.row, ...row }
             : action === "update"
@@ -146,8 +164,9 @@ export class OverrideState {
     return this.session.rows(sql`
       select action, ${name}.digits_as_text(data, ${digits}) as data
       from (
-        select e.position, 0::bigint as ordinal, e.action, e.data || coalesce(s.data, '{}') as data
+        select e.position, 0::bigint as ordinal, e.action, ${raw(table.today ?? "d.data")} as data
         from ${name}.event e left join ${name}.event_sensitive s on s.position = e.position
+        cross join lateral (select e.data || coalesce(s.data, '{}') as data) d
         where e.table_name = any (${name}.table_names(${table.tableName})) and e.record_key = ${key}
         and e.position > ${after} and e.position < ${before} and not (${raw(this.replay.plan.handled)})
         union all
@@ -168,6 +187,10 @@ export class OverrideState {
     this.#keys.set(asked, `${table.tableName}\n${key}`);
     return `${table.tableName}\n${key}`;
   }
+}
+
+function idToday(table: FoldTable, id: RecordId, names: HandlerNames): RecordId {
+  return typeof id === "object" && !(id instanceof Date) ? names.toToday(table, id) : id;
 }
 
 function readable(table: FoldTable, row: Row): Row {

@@ -1,7 +1,7 @@
 import { EventLogError } from "../src/core/errors.js";
 import { numberOf, type Session } from "../src/core/session.js";
 import { quoteIdentifier, sql } from "../src/core/sql.js";
-import { sameKey, type Target } from "./difference.js";
+import { isWanted, stays, type Target } from "./difference.js";
 
 /** A foreign key that a replay would break, at its table and name. */
 export function brokenReference(table: string | undefined, constraint: string | undefined): EventLogError {
@@ -68,11 +68,11 @@ function brokenRows({ from, to, ...key }: ForeignKey, targets: readonly Target[]
   const columns = (alias: string, names: readonly string[]) =>
     names.map((name) => `${alias}.${quoteIdentifier(name)}`).join(", ");
   const isMissing = `not exists (select from (${after(to, referred, (alias) => columns(alias, key.referred))}) y where ${matches("y")})`;
-  const stays = `exists (select from ${to} l where ${matches("l")} and ${referred === undefined ? "true" : isWanted(referred)})`;
-  const isRefused = `case when ${stays} then ${key.refusesUpdate} else ${key.refusesDelete} end`;
+  const isKept = `exists (select from ${to} l where ${matches("l")} and ${referred === undefined ? "true" : isWanted(referred)})`;
+  const isRefused = `case when ${isKept} then ${key.refusesUpdate} else ${key.refusesDelete} end`;
   const refers = (rows: string, more: string) =>
     `exists (select from (${rows}) x where ${key.columns.map((name) => `x.${quoteIdentifier(name)} is not null`).join(" and ")} and ${isMissing} and ${more})`;
-  const kept = own === undefined ? "true" : `not (${isWanted(own)}) and not (${own.mayDelete})`;
+  const kept = own === undefined ? "true" : stays(own);
   return [
     ...(own === undefined ? [] : [refers(`select ${columns("f", key.columns)} from ${own.wanted} f`, "true")]),
     ...(referred === undefined
@@ -85,9 +85,5 @@ function brokenRows({ from, to, ...key }: ForeignKey, targets: readonly Target[]
 function after(name: string, target: Target | undefined, columns: (alias: string) => string): string {
   if (target === undefined) return `select ${columns("l")} from ${name} l`;
   return `select ${columns("f")} from ${target.wanted} f union all
-    select ${columns("l")} from ${name} l where not (${isWanted(target)}) and not (${target.mayDelete})`;
-}
-
-function isWanted({ table, wanted }: Target): string {
-  return `exists (select from ${wanted} w where ${sameKey(table, "w", "l")})`;
+    select ${columns("l")} from ${name} l where ${stays(target)}`;
 }

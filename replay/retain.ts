@@ -11,6 +11,7 @@ import { refuse } from "../src/log/finding.js";
 import { makePartition, type Partition, partitionsOf, keptFrom } from "../src/log/partitions.js";
 import { parseTime } from "../src/log/point-in-time.js";
 import { findingsOf } from "../src/log/status.js";
+import { explainingFolds } from "./fold-failure.js";
 import { foldTables } from "./fold-table.js";
 import { withReplayLock } from "./locks.js";
 import { makePlan } from "./plan.js";
@@ -33,7 +34,7 @@ export interface RetainReport {
   readonly dropped: readonly string[];
   /** How many events they held. */
   readonly events: number;
-  /** How many records were alive at their end: each has a create event, `actionName: "baseline"`, in their place. */
+  /** How many records were alive at their end: each has a create event, with origin "retained", in their place. */
   readonly records: number;
   /** Points in time from this position on are as exact as before; undefined where nothing was ever dropped. */
   readonly knownFrom: bigint | undefined;
@@ -85,7 +86,14 @@ export async function retain(dataSource: DataSource, options: RetainOptions): Pr
         await session.run("discard temp"); // the connection may be a pooler's, which gives it to others
         return { dropped: going.map(({ name }) => name), events, records, knownFrom: last.end - 1n };
       };
-      return steps.stoppable(dataSource, session, () => session.transaction(work));
+      return steps.stoppable(dataSource, session, () =>
+        explainingFolds(
+          session,
+          dataSource,
+          () => tables,
+          () => session.transaction(work),
+        ),
+      );
     });
   return asOwner(dataSource, withReplayLock(dataSource, run));
 }
@@ -120,6 +128,7 @@ async function makeStandIn(session: Session, schema: string, last: Partition) {
   await session.run(`create temporary sequence chronicle_kept_positions increment by -1 minvalue 1 maxvalue ${last.end - 1n} start with ${last.end - 1n};
     select set_config('chronicle.erasing', pg_current_xact_id()::text, true)`);
   await session.rows(sql`delete from ${raw(schema)}.event_sensitive where position < ${last.end}`);
+  await session.rows(sql`delete from ${raw(schema)}.event_late where position < ${last.end}`);
   return { event, positions };
 }
 

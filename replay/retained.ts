@@ -7,7 +7,10 @@ import { namesOf, type TrackedTable } from "../src/log/tracked-tables.js";
 import type { FoldTable } from "./fold-table.js";
 import { generatedColumns, imageSql } from "./rewind.js";
 
-/** Writes a create event for every record of a fold, `actionName: "baseline"`, into a table that is to become a part of the log. */
+/**
+ * Writes a create event for every record of a fold, with origin "retained", into a table that is to become a part of the log. Their
+ * positions lie where the table had another shape, perhaps, so each carries the one that it is written under.
+ */
 export async function baselineOf(
   session: Session,
   schema: string,
@@ -24,6 +27,7 @@ export async function baselineOf(
     plainColumns: "plain_columns",
     actions: "array['create']",
   });
+  const shape = await ownShape(session, schema, table);
   const context = sendableContext()?.json.text;
   const written = insertEvents(
     schema,
@@ -31,12 +35,23 @@ export async function baselineOf(
       effects,
       ...ofTracked(schema),
       context: context === undefined ? "null::jsonb" : `(${quoteLiteral(context)}::jsonb)`,
-      actionName: "'baseline'",
+      origin: "'retained'",
+      shape,
     },
     into,
   );
   await session.run(written);
   return numberOf(await session.row(sql`select count(*) as rows from ${raw(fold)}`), "rows");
+}
+
+/** Describes today's columns, with their ids, under a number that no table's shape has; returns that. */
+async function ownShape(session: Session, schema: string, { tableName }: FoldTable): Promise<string> {
+  const row = await session.row(sql`
+    insert into ${raw(schema)}.table_shape (tracked_id, hash, columns)
+    select t.id, hashtextextended('retained ' || nextval(${`${schema}.event_position_seq`}::regclass), t.hash), t.columns
+    from ${raw(schema)}.tracked t where t.table_name = ${tableName}
+    returning hash`);
+  return row?.hash ?? "null";
 }
 
 /**

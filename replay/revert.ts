@@ -6,20 +6,22 @@ import { sendableContext } from "../src/core/request-context.js";
 import { asOwner } from "../src/core/rights.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { quoteLiteral, raw, sql } from "../src/core/sql.js";
+import { markOrigin } from "../src/log/origin.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
 import type { Cut } from "../src/log/cut.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { idColumns, type RecordId } from "../src/log/record-id.js";
 import { type EntityReference, trackedTableOf } from "../src/log/tracked-tables.js";
-import { constraintError } from "./apply.js";
 import { recordFold } from "./at.js";
 import { differs, sameKey } from "./difference.js";
-import type { FoldTable } from "./fold-table.js";
+import { explainingFolds, foldFailure } from "./fold-failure.js";
+import { type FoldTable, foldTables } from "./fold-table.js";
+import { constraintError, type Rebuilt } from "./invalid-rows.js";
 
 /**
  * Brings one record back to what it was at a point in time: created, updated or destroyed as needed, in one transaction, and
- * recorded as a new event, `actionName: "revert"`, with the point in its metadata and who and why from the request context.
+ * recorded as a new event, with origin "revert", with the point in its metadata and who and why from the request context.
  * Returns that event; null where nothing differs, which records nothing. It is a write like any other: the table's own triggers
  * run, keys and constraints hold, excluded columns keep their value.
  * Throws POINT_IN_TIME_UNKNOWN, REPLAY_LOCK_TIMEOUT where another transaction holds the record for long, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS, NOT_OWNER, and what reading old versions throws.
@@ -38,33 +40,55 @@ export async function revert<Row = Record<string, unknown>>(
   }
   const work = withOwnSession(dataSource, async (session) => {
     const cut = await resolvePoint(session, dataSource, point);
+    let rebuilt: Rebuilt | undefined;
+    const tables = () => foldTables(session, dataSource, { auditOnly: true, allowStale: true });
+    const inTransaction = (of: () => Promise<RecordedEvent<Row> | null>) =>
+      explainingFolds(session, dataSource, tables, () => session.transaction(of));
     try {
-      return await session.transaction(async () => {
+      return await inTransaction(async () => {
         // As the application's own transactions do, so that a live replay neither fails this nor deadlocks with it.
         await session.run(`lock table ${schema}.gate in access share mode`);
         await session.rows(
           sql`select set_config('lock_timeout', ${lockTimeout}, true) where current_setting('lock_timeout') = '0'`,
         );
-        const { keys, table, query } = await recordFold(session, dataSource, entity, [id], cut, "revert");
-        const [key = ""] = keys;
+        const { keys, asked, table, query, plan, source } = await recordFold(
+          session,
+          dataSource,
+          entity,
+          [id],
+          cut,
+          "revert",
+        );
+        rebuilt = { tables: [table], plan, rows: 1, hint: writeItYourself };
+        const [key = ""] = asked;
         await refuseBeforeBaseline(session, dataSource, cut, [table], keys);
         await session.run(`lock table ${table.sqlName} in row exclusive mode`);
-        await session.rows(sql`create temporary table chronicle_wanted on commit drop as ${query}`);
+        await session
+          .rows(sql`create temporary table chronicle_wanted on commit drop as ${query}`)
+          .catch((error: unknown) => {
+            throw foldFailure(error, source, table);
+          });
         const context = contextOf(cut);
         const encoded = Buffer.from(context).toString("base64");
         await session.run(`set local chronicle.context = ${quoteLiteral(encoded)}`);
         const change = await write(session, schema, table, JSON.stringify(idColumns(table, id)));
         if (change === undefined) return null;
         await recordUnlessCaptured(session, schema, table, change, context);
-        const row = await session.row(sql`
-          select ${eventColumns(schema)} from ${eventSource(schema)}
-          where e.table_name = ${table.tableName} and e.record_key = ${key} and e.transaction_id = pg_current_xact_id()
-          order by e.position limit 1`);
+        const written = sql`e.table_name = ${table.tableName} and e.record_key = ${key} and e.transaction_id = pg_current_xact_id()`;
+        await markOrigin(
+          session,
+          schema,
+          "revert",
+          sql`(select e.position from ${raw(schema)}.event e where ${written} order by e.position limit 1)`,
+        );
+        const row = await session.row(
+          sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${written} order by e.position limit 1`,
+        );
         return row === undefined ? null : eventOf<Row>(row);
       });
     } catch (error) {
       if (stateOf(error) === "55P03") throw heldByAnother(error);
-      throw constraintError(error);
+      throw rebuilt === undefined ? error : constraintError(error, rebuilt);
     }
   });
   return asOwner(dataSource, work);
@@ -72,6 +96,9 @@ export async function revert<Row = Record<string, unknown>>(
 
 /** How long it waits for a transaction that has changed the record, unless the server's own `lock_timeout` says otherwise. */
 const lockTimeout = "30s";
+
+const writeItYourself =
+  "`at()` gives the record as it was: change what stands in its way, or write it yourself as it is to be.";
 
 function heldByAnother(cause: unknown): EventLogError {
   return new EventLogError("REPLAY_LOCK_TIMEOUT", "Another transaction holds the record and did not end.", {
@@ -125,12 +152,12 @@ async function recordUnlessCaptured(
   context: string,
 ): Promise<void> {
   await session.rows(sql`
-    select ${raw(schema)}.append(array[row(1, t.table_name, ${before}::jsonb, ${after}::jsonb)::${raw(schema)}.change], ${context}::jsonb, 'revert')
+    select ${raw(schema)}.append(array[row(1, t.table_name, ${before}::jsonb, ${after}::jsonb)::${raw(schema)}.change], 'revert', ${context}::jsonb)
     from ${raw(schema)}.tracked t where t.table_name = ${table.tableName} and t.capture <> 'trigger'`);
 }
 
 function contextOf({ position, leftOut, before }: Cut): string {
   const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
   const metadata = { ...open.metadata, revert: { position: String(position), leftOut, before } };
-  return JSON.stringify({ ...open, actionName: "revert", metadata });
+  return JSON.stringify({ ...open, metadata });
 }

@@ -19,7 +19,7 @@ export async function recordDifference(
     table,
     before,
     after,
-    actionName,
+    origin,
     metadata,
     dryRun = false,
   }: {
@@ -27,7 +27,7 @@ export async function recordDifference(
     table: FoldTable;
     before: string;
     after: string;
-    actionName: string;
+    origin: "rewind";
     metadata: Record<string, unknown>;
     dryRun?: boolean;
   },
@@ -48,7 +48,7 @@ export async function recordDifference(
   const row = await session.row(sql`
     select coalesce(sum(written), 0) as written
     from (
-      select ${raw(schema)}.append(list, ${context}::jsonb, ${actionName}) as written
+      select ${raw(schema)}.append(list, ${origin}, ${context}::jsonb) as written
       from (
         select array_agg(row(ordinal, ${table.tableName}, old, new)::${raw(schema)}.change order by ordinal) as list
         from (

@@ -8,9 +8,11 @@ import { quoteIdentifier, quoteLiteral, sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { committedNow, effectivePosition, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
-import { invalidRows } from "./apply.js";
-import { skippedIn, type FoldSource, ImpossibleCourse } from "./fold.js";
+import { skippedIn } from "./fold.js";
+import type { FoldSource } from "./fold-source.js";
+import { explainingFolds } from "./fold-failure.js";
 import { foldTables } from "./fold-table.js";
+import { invalidRows } from "./invalid-rows.js";
 import type { ReplayReport } from "./replay-report.js";
 import { makePlan } from "./plan.js";
 import { type Progress, Steps } from "./progress.js";
@@ -18,14 +20,19 @@ import { openShadow } from "./shadow-data-source.js";
 import { createSchema, dropSchema } from "./shadow-schema.js";
 import {
   addForeignKeys,
+  allowNulls,
   createTable,
   fillTable,
   indexTable,
+  lacksValue,
+  type LeftOut,
   makeReadOnly,
+  refuseNulls,
   type ShadowTable,
   shadowTables,
 } from "./shadow-tables.js";
 import { stageOldVersions, stagingSteps } from "./stage.js";
+import { refuseUnknownShapes } from "./unknown-shapes.js";
 
 export interface ShadowOptions {
   /** The Postgres schema that the tables are made in. (Default: "chronicle_shadow") */
@@ -35,12 +42,22 @@ export interface ShadowOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a replay's report says, and in what the shadow's tables are not like live's. */
+export interface ShadowReport extends ReplayReport {
+  /**
+   * Constraints and indexes that today's tables have and the rows of the past break: the shadow's tables lack them.
+   * Empty for a point at which all of today's constraints held. It lists neither foreign keys that lead out of the
+   * shadow, which no shadow has, nor the NOT NULLs of excluded columns, which are null in every shadow.
+   */
+  readonly leftOut: readonly LeftOut[];
+}
+
 /** The tables as they were, beside the live ones. */
 export interface Shadow {
   readonly schema: string;
   /** Ordinary repositories on it read the shadow; it refuses writes. Entities that are not replayed are not there. */
   readonly manager: EntityManager;
-  readonly report: ReplayReport;
+  readonly report: ShadowReport;
   /** Closes the manager's connections and drops the schema. */
   drop(): Promise<void>;
 }
@@ -53,6 +70,8 @@ const forFolds = "set local work_mem = '128MB'; set local maintenance_work_mem =
  * The tables as the log says they were at a point in time, or are now, in another schema, while the application goes on writing:
  * no lock is taken on its tables. All is read in one snapshot, tables in parallel, indexes and constraints built at the end. A
  * schema that an earlier shadow left is replaced; one that is not ours is refused. After an error or an abort nothing is left.
+ * Constraints of today that the past breaks are left out, and `report.leftOut` lists them. A domain's constraint cannot
+ * be left out: there the shadow is refused.
  * Throws NOT_OWNER, OPTIONS_INVALID, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS, REPLAY_VERSION_UNHANDLED,
  * REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS, REPLAY_ABORTED, REPLAY_INVALID_ROWS.
  */
@@ -75,7 +94,12 @@ export async function shadow(
         try {
           const tables = shadowTables(await foldTables(session, dataSource), schema);
           const built = await steps.stoppable(dataSource, session, () =>
-            build(session, keeper, dataSource, { schema, tables, point, steps }),
+            explainingFolds(
+              session,
+              dataSource,
+              () => tables,
+              () => build(session, keeper, dataSource, { schema, tables, point, steps }),
+            ),
           );
           const nameOf = namesOf(tables);
           const opened = await openShadow(dataSource, schema, nameOf);
@@ -88,7 +112,7 @@ export async function shadow(
         } catch (error) {
           // On another connection: a statement of this one may be cancelled still.
           await withOwnSession(dataSource, (other) => dropSchema(other, schema)).catch(() => undefined); // the next one replaces it
-          throw invalidRows(error);
+          throw invalidRows(error, { tables: [] });
         }
       });
     }),
@@ -108,11 +132,12 @@ async function build(
   keeper: Session,
   dataSource: DataSource,
   { schema, tables, point, steps }: Building,
-): Promise<Omit<ReplayReport, "durationMs">> {
+): Promise<Omit<ShadowReport, "durationMs">> {
   const log = attachmentOf(dataSource).schema;
   const cut: Cut = await (point === undefined
     ? committedNow(session, dataSource)
     : resolvePoint(session, dataSource, point));
+  refuseUnknownShapes(tables, cut);
   if (point !== undefined) await refuseBeforeBaseline(session, dataSource, cut, tables);
 
   const staged = `${quoteIdentifier(schema)}."chronicle staged"`;
@@ -131,6 +156,7 @@ async function build(
   // Taken now, so that it sees what was staged; the cut is the same in every snapshot from here on.
   const snapshot = (await keeper.row(sql`select pg_export_snapshot() as id`))?.id ?? "";
   const source: FoldSource = { schema: log, cut, plan, staged };
+  const broken: LeftOut[] = [];
   let inserted = 0;
   let skipped = 0;
   const size = (table: ShadowTable) =>
@@ -146,12 +172,13 @@ async function build(
             await worker.run(`set transaction snapshot ${quoteLiteral(snapshot)}; ${forFolds}`);
             return work();
           });
+        const fill = () => inSnapshot(() => fillTable(worker, source, table));
         try {
-          const rows = await inSnapshot(() => fillTable(worker, source, table));
-          inserted += rows;
+          const filled = await fillWithNulls(worker, table, fill);
+          inserted += filled.rows;
+          broken.push(...filled.leftOut);
         } catch (error) {
-          if (error instanceof ImpossibleCourse) throw await error.explained(worker, source);
-          throw error;
+          throw invalidRows(error, { tables: [table], plan });
         }
         if (staging.overridden > 0) {
           const events = await inSnapshot(() => skippedIn(worker, source, table));
@@ -160,14 +187,14 @@ async function build(
         steps.next(`fold ${table.entity}`);
         await worker.transaction(async () => {
           await worker.run(forFolds);
-          await indexTable(worker, table);
+          broken.push(...(await indexTable(worker, table)));
         });
         steps.next(`index ${table.entity}`);
       }),
   );
   await session.transaction(async () => {
     await session.run(`${forFolds}; drop table if exists ${staged}`);
-    await addForeignKeys(session, tables);
+    broken.push(...(await addForeignKeys(session, tables)));
     await makeReadOnly(session, log, tables);
   });
   const position = await effectivePosition(session, log, cut);
@@ -183,7 +210,24 @@ async function build(
     drift: 0,
     auditOnly: [...new Set(plan.kinds.filter(({ handler }) => handler === "audit only").map(({ entity }) => entity))],
     plan: plan.kinds,
+    leftOut: tables.flatMap((table) => broken.filter((left) => left.table === table.tableName)),
   };
+}
+
+/** Fills a table. If the past has no value for what is NOT NULL today, a second time, without the NOT NULLs that it breaks. */
+async function fillWithNulls(
+  worker: Session,
+  table: ShadowTable,
+  fill: () => Promise<number>,
+): Promise<{ rows: number; leftOut: LeftOut[] }> {
+  try {
+    return { rows: await fill(), leftOut: [] };
+  } catch (error) {
+    if (!lacksValue(error)) throw error;
+  }
+  const required = await worker.transaction(() => allowNulls(worker, table));
+  const rows = await fill();
+  return { rows, leftOut: await worker.transaction(() => refuseNulls(worker, table, required)) };
 }
 
 /** Works through a list on a few connections; when one fails the others end what they are at, and the first error is thrown. */

@@ -6,8 +6,10 @@ import { raw, sql } from "../src/core/sql.js";
 import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
 import { type Cut, inCut } from "../src/log/cut.js";
 import { trackedNameOf } from "../src/log/tracked-tables.js";
+import type { SchemaHistory } from "../src/log/schema-history.js";
 import { isFolded } from "./fold.js";
 import type { FoldTable } from "./fold-table.js";
+import { HandlerNames, type ShapedEvent, type Stretch, stretchesOf, Travel } from "./handler-shape.js";
 import type { Row } from "./handlers.js";
 import { OverrideState } from "./override-state.js";
 import { overrideOf, type Plan } from "./plan.js";
@@ -67,7 +69,7 @@ export async function stageOldVersions(
   });
   for (;;) {
     const rows = await session.rows(sql`
-      select ${columns}, t.table_name from ${eventSource(schema)} left join ${raw(schema)}.event_sensitive s on s.position = e.position
+      select ${columns}, t.table_name, e.record_key, e.shape from ${eventSource(schema)} left join ${raw(schema)}.event_sensitive s on s.position = e.position
       where e.position > ${report.last} and ${inCut(cut)} and (${raw(plan.handled)}) and ${raw(isFolded)}
       order by e.position limit ${page}`);
     for (const row of rows) {
@@ -75,13 +77,26 @@ export async function stageOldVersions(
       report.last = event.position;
       const own = tables.find(({ tableName }) => tableName === row.table_name);
       const kind = { ...event, entity: nameToday(dataSource, event.entity, plan) };
+      const shaped: ShapedEvent = { ...event, shape: row.shape ?? null, child: childOf(own, kind.entity) };
+      const key = row.record_key ?? "";
       const handler = overrideOf(plan, kind);
-      if (handler !== undefined) {
-        await runOverride(event, state, async () => handler.handler(event, state.at(event, own)));
+      const stretches = stretchesOf(
+        own?.history,
+        shaped,
+        plan.current.get(kind.entity)?.[event.action] ?? event.version,
+      );
+      // Without a stretch that is left, it was written under the new columns: no handler has to bring it there.
+      if (handler !== undefined && (own?.history === undefined || stretches.length > 0)) {
+        const change = own?.history?.changes[stretches[0]?.era ?? -1];
+        const given = eventFor(own, shaped, event, stretches[0]);
+        const names = new HandlerNames(change);
+        await runOverride(event, state, async () => handler.handler(given, state.at(event, { own, key, names })));
         report.overridden++;
       } else if (own !== undefined) {
-        const { recordId: id, position, action, tenant } = event;
-        changes.add({ table: own, id, position, action, data: upcastData(event, kind.entity, plan), tenant });
+        const { recordId, position, action, tenant } = event;
+        const data = upcastData(event, kind.entity, plan, { history: own.history, shaped, stretches });
+        const id = new Travel(own.history, shaped, recordId).toToday();
+        changes.add({ table: own, id, key, position, action, data, tenant });
         if (changes.isFull) await changes.flush();
         report.upcast++;
       }
@@ -122,11 +137,55 @@ function nameToday(dataSource: DataSource, stored: string, plan: Plan): string {
   }
 }
 
-function upcastData(event: RecordedEvent<Row>, entity: string, { upcasters, current }: Plan): Row {
-  let { data } = event;
-  const wanted = current.get(entity)?.[event.action] ?? event.version;
-  if (event.action === "destroy") return data;
-  for (let version = event.version; version < wanted; version++) {
+/** The event as its override knows it: in the last shape before the install that raised its version. */
+function eventFor(
+  own: FoldTable | undefined,
+  shaped: ShapedEvent,
+  event: RecordedEvent<Row>,
+  stretch: Stretch | undefined,
+): RecordedEvent<Row> {
+  if (own?.history === undefined || stretch === undefined) return event;
+  const brought = (row: Row) => {
+    const travel = new Travel(own.history, shaped, row);
+    travel.toHandlersOf(stretch);
+    return travel.data;
+  };
+  const { data, previous, recordId } = event;
+  return { ...event, data: brought(data), previous: brought(previous), recordId: brought(recordId) };
+}
+
+/** Under single-table inheritance, the discriminator's value of an entity. */
+function childOf(own: FoldTable | undefined, entity: string): string {
+  const children = Object.entries(own?.children ?? {});
+  return children.find(([, child]) => child.entity === entity)?.[0] ?? "";
+}
+
+interface Way {
+  readonly history: SchemaHistory | undefined;
+  readonly shaped: ShapedEvent;
+  readonly stretches: readonly Stretch[];
+}
+
+function upcastData(event: RecordedEvent<Row>, entity: string, plan: Plan, { history, shaped, stretches }: Way): Row {
+  if (event.action === "destroy") return event.data;
+  const travel = new Travel(history, shaped, event.data);
+  for (const stretch of stretches) {
+    travel.toHandlersOf(stretch);
+    travel.data = upcastBetween(event, entity, plan, travel.data, stretch);
+    travel.madeByHandlersOf(stretch);
+  }
+  return travel.toToday();
+}
+
+function upcastBetween(
+  event: RecordedEvent<Row>,
+  entity: string,
+  { upcasters }: Plan,
+  given: Row,
+  { from: first, to }: Stretch,
+): Row {
+  let data = given;
+  for (let version = first; version < to; version++) {
     const upcaster = upcasters.find(
       ({ name, action, from }) => name === entity && action === event.action && from === version,
     );

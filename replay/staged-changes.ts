@@ -9,6 +9,8 @@ export interface StagedChange {
   readonly table: FoldTable;
   /** Key columns and values. */
   readonly id: Row;
+  /** The record's key in the log, if it is an event's own. (Default: made of the id) */
+  readonly key?: string | undefined;
   readonly position: bigint;
   /** "retire": an override took the record's create over; what follows for it is skipped until the next create. */
   readonly action: Action | "retire";
@@ -26,6 +28,7 @@ export class StagedChanges {
     sql_name: string;
     key_columns: readonly string[];
     id: Row;
+    record_key: string | undefined;
     position: string;
     ordinal: number;
     action: string;
@@ -53,7 +56,7 @@ export class StagedChanges {
   }
 
   /** Throws UNKNOWN_COLUMN for a key that is no column: Postgres would drop it silently. */
-  add({ table, id, position, action, data, tenant }: StagedChange): void {
+  add({ table, id, key, position, action, data, tenant }: StagedChange): void {
     for (const name of Object.keys(data)) {
       if (!table.columns.some((column) => column.name === name) && !isKnown(table, name)) {
         throw new EventLogError(
@@ -72,6 +75,7 @@ export class StagedChanges {
       sql_name: table.sqlName,
       key_columns: table.keyColumns,
       id,
+      record_key: key,
       position: String(position),
       ordinal: this.#ordinal,
       action,
@@ -90,8 +94,8 @@ export class StagedChanges {
     const changes = JSON.stringify(this.#waiting.splice(0));
     await this.session.rows(sql`
       insert into ${raw(this.table)} 
-      select c.table_name, ${raw(this.schema)}.record_key_of(c.sql_name::regclass, c.id, c.key_columns), c.id, c.position, c.ordinal, c.action, c.data, c.tenant, c.source_tenant
-      from jsonb_to_recordset(${changes}::jsonb) as c (table_name text, sql_name text, key_columns text[], id jsonb, position bigint, ordinal bigint, action text, data jsonb, tenant text, source_tenant text)`);
+      select c.table_name, coalesce(c.record_key, ${raw(this.schema)}.record_key_of(c.sql_name::regclass, c.id, c.key_columns)), c.id, c.position, c.ordinal, c.action, c.data, c.tenant, c.source_tenant
+      from jsonb_to_recordset(${changes}::jsonb) as c (table_name text, sql_name text, key_columns text[], id jsonb, record_key text, position bigint, ordinal bigint, action text, data jsonb, tenant text, source_tenant text)`);
   }
 }
 

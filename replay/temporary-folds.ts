@@ -3,8 +3,11 @@ import { attachmentOf } from "../src/core/attachment.js";
 import { numberOf, positionOf, type Session } from "../src/core/session.js";
 import { join, quoteIdentifier, raw, sql, type Statement } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
-import { checkCourses, exists, foldQuery, type FoldSource, recordKey } from "./fold.js";
+import { checkCourses, exists, foldQuery, recordKey } from "./fold.js";
+import type { FoldSource } from "./fold-source.js";
+import { foldFailure } from "./fold-failure.js";
 import type { FoldTable } from "./fold-table.js";
+import { invalidRows } from "./invalid-rows.js";
 import type { Plan } from "./plan.js";
 import type { Steps } from "./progress.js";
 import type { Scope } from "./scope.js";
@@ -42,7 +45,9 @@ export async function foldToTables(session: Session, dataSource: DataSource, fol
   const parts = await parallel(session);
   for (const table of tables) {
     const source = { ...sourceOf(dataSource, folding, scope?.only(table)), parts };
-    await session.rows(sql`create temporary table ${raw(of(table))} as ${foldQuery(source, table)}`);
+    await refusing(source, table, () =>
+      session.rows(sql`create temporary table ${raw(of(table))} as ${foldQuery(source, table)}`),
+    );
     await keepExisting(session, source, table, { of, label });
     await session.run(`analyze ${of(table)} (${table.keyColumns.map(quoteIdentifier).join(", ")})`);
     steps.next(`fold ${table.entity}`);
@@ -106,7 +111,9 @@ export async function catchUp(
     await session.rows(
       sql`delete from ${raw(skippedOf(label))} where table_name = ${table.tableName} and record_key = any (${keys})`,
     );
-    await session.rows(sql`insert into ${raw(fold.of(table))} ${foldQuery(source, table)}`);
+    await refusing(source, table, () =>
+      session.rows(sql`insert into ${raw(fold.of(table))} ${foldQuery(source, table)}`),
+    );
     await keepExisting(session, source, table, fold, keys);
     await onRecords(table, keys);
   }
@@ -156,6 +163,15 @@ function skippedOf(label: string): string {
 
 function sourceOf(dataSource: DataSource, { cut, plan, label }: Folding, only: Statement | undefined): FoldSource {
   return { schema: attachmentOf(dataSource).schema, cut, plan, staged: stagedOf({ label }), only };
+}
+
+/** Folds a table. Throws FoldFailure for a value that is not one of its column's type, REPLAY_INVALID_ROWS for one that a domain refuses. */
+async function refusing(source: FoldSource, table: FoldTable, fold: () => Promise<unknown>): Promise<void> {
+  try {
+    await fold();
+  } catch (error) {
+    throw invalidRows(foldFailure(error, source, table), { tables: [table], plan: source.plan });
+  }
 }
 
 /** Leaves the records that are alive, of all or of some that were folded anew, and notes what was skipped of the others. */

@@ -7,8 +7,11 @@ import { attachmentOf } from "../src/core/attachment.js";
 import { snapshotOfLog } from "../src/log/partitions.js";
 import { effectivePosition, endOfLog } from "../src/log/point-in-time.js";
 import { differingColumns, differs, sameKey } from "./difference.js";
-import { aliveOrRefused, courseError, foldQuery, type FoldSource, ImpossibleCourse, recordKey } from "./fold.js";
+import { aliveOrRefused, foldQuery, recordKey } from "./fold.js";
+import type { FoldSource } from "./fold-source.js";
+import { explainingFolds, foldFailure } from "./fold-failure.js";
 import { type FoldTable, foldTables } from "./fold-table.js";
+import { invalidRows } from "./invalid-rows.js";
 import { makePlan } from "./plan.js";
 import { Steps } from "./progress.js";
 import { stageOldVersions } from "./stage.js";
@@ -60,36 +63,36 @@ export async function verify(dataSource: DataSource, options: VerifyOptions = {}
   const steps = new Steps(undefined, signal, "verification");
   const work = withOwnSession(dataSource, async (session) => {
     const tables = await foldTables(session, dataSource);
-    let source: FoldSource | undefined;
-    try {
-      return await snapshotOfLog(session, schema, async () => {
-        await session.run("set local work_mem = '128MB'; set local jit = off");
-        const cut = await endOfLog(session, dataSource);
-        const plan = await makePlan(session, dataSource, cut);
-        const staged = "chronicle_staged_verify";
-        await stageOldVersions(session, dataSource, { plan, cut, tables, staged, step: () => steps.stopIfAborted() });
-        source = { schema, cut, plan, staged: `pg_temp.${staged}` };
-        const counts = { missing: 0, unexpected: 0, different: 0, erased: 0 };
-        const differences: Difference[] = [];
-        let checked = 0;
-        for (const table of tables) {
-          checked += numberOf(await session.row(sql`select count(*) as rows from ${raw(table.sqlName)}`), "rows");
-          for await (const difference of differencesOf(session, source, table)) {
-            counts[difference.kind]++;
-            if (differences.length < reported) differences.push(difference);
-            onDifference?.(difference);
+    return explainingFolds(
+      session,
+      dataSource,
+      () => tables,
+      () =>
+        snapshotOfLog(session, schema, async () => {
+          await session.run("set local work_mem = '128MB'; set local jit = off");
+          const cut = await endOfLog(session, dataSource);
+          const plan = await makePlan(session, dataSource, cut);
+          const staged = "chronicle_staged_verify";
+          await stageOldVersions(session, dataSource, { plan, cut, tables, staged, step: () => steps.stopIfAborted() });
+          const source: FoldSource = { schema, cut, plan, staged: `pg_temp.${staged}` };
+          const counts = { missing: 0, unexpected: 0, different: 0, erased: 0 };
+          const differences: Difference[] = [];
+          let checked = 0;
+          for (const table of tables) {
+            checked += numberOf(await session.row(sql`select count(*) as rows from ${raw(table.sqlName)}`), "rows");
+            for await (const difference of differencesOf(session, source, table)) {
+              counts[difference.kind]++;
+              if (differences.length < reported) differences.push(difference);
+              onDifference?.(difference);
+            }
+            steps.next(`verify ${table.entity}`);
           }
-          steps.next(`verify ${table.entity}`);
-        }
-        const equal = counts.missing + counts.unexpected + counts.different === 0;
-        const last = await effectivePosition(session, schema, cut);
-        await session.run("discard temp"); // the connection may be a pooler's, which gives it to others
-        return { equal, checked, effectivePosition: last, counts, differences };
-      });
-    } catch (error) {
-      if (source === undefined || !(error instanceof ImpossibleCourse)) throw error;
-      throw await error.explained(session, source);
-    }
+          const equal = counts.missing + counts.unexpected + counts.different === 0;
+          const last = await effectivePosition(session, schema, cut);
+          await session.run("discard temp"); // the connection may be a pooler's, which gives it to others
+          return { equal, checked, effectivePosition: last, counts, differences };
+        }),
+    );
   });
   return asOwner(dataSource, work);
 }
@@ -111,7 +114,7 @@ async function* differencesOf(session: Session, source: FoldSource, table: FoldT
     declare chronicle_differences no scroll cursor for
     select jsonb_build_object(${raw(id)}) as record_id,
       case when l.${key} is null then 'missing' when f.${key} is null then 'unexpected'
-        when (select exists (select from ${raw(source.schema)}.event where action_name = 'erase' and table_name = any (${raw(source.schema)}.table_names(${table.tableName}))))
+        when (select exists (select from ${raw(source.schema)}.event where origin = 'erase' and table_name = any (${raw(source.schema)}.table_names(${table.tableName}))))
           and d.columns <@ ${raw(source.schema)}.erased_columns(${table.tableName}, f.${raw(recordKey)}) then 'erased' else 'different' end as kind,
       to_jsonb(d.columns) as columns
     from ${raw(table.sqlName)} l
@@ -122,7 +125,9 @@ async function* differencesOf(session: Session, source: FoldSource, table: FoldT
   for (;;) {
     const rows = await session
       .rows(sql`fetch ${raw(String(page))} from chronicle_differences`)
-      .catch((error: unknown) => Promise.reject(courseError(error, table)));
+      .catch((error: unknown) => {
+        throw invalidRows(foldFailure(error, source, table), { tables: [table], plan: source.plan });
+      });
     for (const row of rows) {
       yield {
         entity: table.entity,

@@ -2,6 +2,7 @@ import type { DataSource, EntitySchema, ObjectLiteral, ObjectType } from "typeor
 import { at, type AtOptions } from "../replay/at.js";
 import { type Change, changes } from "../replay/changes.js";
 import { replay } from "../replay/live.js";
+import { reconcile, type ReconcileOptions, type ReconcileReport, recordMigrations } from "../replay/reconcile.js";
 import { retain, type RetainOptions, type RetainReport } from "../replay/retain.js";
 import type { ReplayOptions } from "../replay/replay-options.js";
 import type { ReplayReport } from "../replay/replay-report.js";
@@ -79,6 +80,8 @@ export interface EventLog {
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /** Records every row that the log does not know yet. */
   baseline(options?: BaselineOptions): Promise<{ rows: number }>;
+  /** Makes the log what the tables say: the mirror of replay. */
+  reconcile(options?: ReconcileOptions): Promise<ReconcileReport>;
   /** Takes the values of a record's sensitive columns out of the log and out of its row, for good. */
   erase(entity: EntityReference, id: RecordId, options?: EraseOptions): Promise<EraseReport>;
   /** Begins a new partition of the event table, for `retain()` to drop one day. */
@@ -101,7 +104,7 @@ export function eventLog(dataSource: DataSource): EventLog {
 
 function logOf(dataSource: DataSource): EventLog {
   return Object.freeze<EventLog>({
-    install: (options) => install(dataSource, options),
+    install: (options = {}) => install(dataSource, options, recordMigrations),
     uninstall: (options) => uninstall(dataSource, options),
     migration: (file) => writeMigration(file),
     status: () => status(dataSource),
@@ -118,6 +121,7 @@ function logOf(dataSource: DataSource): EventLog {
     shadow: (point, options) => shadow(dataSource, point, options),
     verify: (options) => verify(dataSource, options),
     baseline: (options) => baseline(dataSource, options),
+    reconcile: (options) => reconcile(dataSource, options),
     erase: (entity, id, options) => erase(dataSource, entity, id, options),
     partition: (options) => partition(dataSource, options),
     retain: (options) => retain(dataSource, options),

@@ -1,7 +1,7 @@
 import { pinnedSettings } from "./pinned-settings.js";
 
 /** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
-export const captureFunction = (s: string): string => `-- version: 5
+export const captureFunction = (s: string): string => `-- version: 6
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
@@ -39,7 +39,8 @@ begin
   %13$s
   if not known then
     if TG_OP = 'TRUNCATE' then perform ${s}.refuse_old_snapshot(TG_RELID); end if;
-    execute ${s}.capture_statement(%6$s::smallint, TG_OP, '$1', relation => TG_RELID) using context;
+    execute ${s}.capture_statement(%6$s::smallint, TG_OP, '$1', relation => TG_RELID, shape => '$2')
+    using context, (select ${s}.note_shape(k, TG_RELID) from ${s}.tracked k where k.id = %6$s);
   elsif TG_OP = 'INSERT' then
     %7$s;
   elsif TG_OP = 'UPDATE' then

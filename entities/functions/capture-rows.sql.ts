@@ -5,27 +5,36 @@ import { columnsHashOf } from "./columns-hash.sql.js";
  * application's, writes the events of all rows of the statement: a trigger of the first row may change the second one again.
  * Where there are no transition tables, each row writes its own event.
  */
-export const captureRows = (s: string): string => `-- version: 2
+export const captureRows = (s: string): string => `-- version: 3
 create or replace function ${s}.capture_rows(t ${s}.tracked, out declared text, out first text, out written text)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   image text := 'select ' || ${s}.image_sql(t.table_oid, t.excluded_columns) || ' from (select ($1).*) t';
-  shape bigint := ${columnsHashOf("t.table_oid")};
 begin
   if t.level = 'row' and ${s}.row_by_row(t.table_oid) then
-    declared := 'old_image jsonb; new_image jsonb;';
+    declared := 'old_image jsonb; new_image jsonb; row_image text;';
     written := format($body$if TG_LEVEL = 'ROW' then
-    known := ${columnsHashOf("TG_RELID")} = %1$s;
+    known := case when ${columnsHashOf("TG_RELID")} = case TG_RELID %1$s end then true else ${s}.columns_hash(TG_RELID, %2$s) = %3$s end%4$s;
+    row_image := case when known then %5$L else (select 'select ' || ${s}.image_sql(TG_RELID, (${s}.as_it_is(k, TG_RELID)).excluded_columns, altered => true) || ' from (select ($1).*) t' from ${s}.tracked k where k.id = %6$s) end;
     if TG_OP <> 'INSERT' then
-      execute case when known then %2$L else 'select ' || ${s}.image_sql(TG_RELID, %3$L) || ' from (select ($1).*) t' end into old_image using old;
+      execute row_image into old_image using old;
     end if;
     if TG_OP <> 'DELETE' then
-      execute case when known then %2$L else 'select ' || ${s}.image_sql(TG_RELID, %3$L) || ' from (select ($1).*) t' end into new_image using new;
+      execute row_image into new_image using new;
     end if;
-    %4$s;
+    if known then
+      %7$s;
+    else
+      execute ${s}.capture_statement(%6$s::smallint, 'ROW', '$1', relation => TG_RELID, shape => '$2')
+      using context, (select ${s}.note_shape(k, TG_RELID) from ${s}.tracked k where k.id = %6$s), old_image, new_image;
+    end if;
     perform ${s}.wake_tails();
     return null;
-  end if;$body$, shape, image, t.excluded_columns, ${s}.capture_statement(t.id, 'ROW', 'context'));
+  end if;$body$,
+      (select string_agg(format('when %s then %s', r.oid, ${columnsHashOf("r.oid")}), ' ')
+       from (select t.table_oid as oid union select p.relid from pg_partition_tree(t.table_oid) p) r
+       where ${s}.columns_hash(r.oid, t.table_oid) = ${s}.columns_hash(t.table_oid, t.table_oid)),
+      t.table_oid, ${s}.columns_hash(t.table_oid, t.table_oid), ${s}.same_labels(t), image, t.id, ${s}.capture_statement(t.id, 'ROW', 'context'));
   elsif t.level = 'row' then
     declared := 'is_first boolean;';
     first := $body$if TG_LEVEL = 'ROW' then

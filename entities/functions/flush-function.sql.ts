@@ -1,4 +1,3 @@
-import { columnsHashOf } from "./columns-hash.sql.js";
 import { tailSleeps } from "./wake-tails.sql.js";
 
 /**
@@ -6,11 +5,11 @@ import { tailSleeps } from "./wake-tails.sql.js";
  * and returns how many of them the log does not know. While the table's name, columns and types are those of the last install its
  * statements are planned once a session; otherwise one is made for the table as it is.
  */
-export const flushFunction = (s: string): string => `-- version: 2
+export const flushFunction = (s: string): string => `-- version: 3
 create or replace function ${s}.make_flush_function(t ${s}.tracked) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
-  shape bigint := ${columnsHashOf("t.table_oid")};
+  shape bigint := ${s}.columns_hash(t.table_oid, t.table_oid);
 begin
   execute format('create or replace function ${s}.%I(context jsonb, first text, keys jsonb) returns bigint language plpgsql as %L', 'flush_' || t.id, format($body$
 declare
@@ -20,7 +19,7 @@ declare
   lost bigint;
 begin
   if known then
-    select count(*) = 0 and ${s}.columns_hash(%3$s) = %1$s, ${tailSleeps(s)} into known, tail_sleeps from (select from %2$s limit 0) r;
+    select count(*) = 0 and ${s}.columns_hash(%3$s, %3$s) = %1$s%7$s, ${tailSleeps(s)} into known, tail_sleeps from (select from %2$s limit 0) r;
   end if;
   if known and first = 'insert' and current_setting('transaction_isolation') = 'read committed' then
     %5$s;
@@ -31,11 +30,12 @@ begin
     %6$s;
     get diagnostics written = row_count;
   elsif not known then
-    execute ${s}.capture_statement(%4$s::smallint, 'FLUSH', '$1') using context, first, keys;
+    execute ${s}.capture_statement(%4$s::smallint, 'FLUSH', '$1', relation => %3$s, shape => '$4')
+    using context, first, keys, (select ${s}.note_shape(k, %3$s) from ${s}.tracked k where k.id = %4$s);
     get diagnostics written = row_count;
   end if;
   if first <> 'insert' and written < jsonb_array_length(keys) then
-    execute (select ${s}.flush_lost(t) from ${s}.tracked t where t.id = %4$s) into lost using context, first, keys;
+    execute (select ${s}.flush_lost(case when known then t else ${s}.as_it_is(t, %3$s) end) from ${s}.tracked t where t.id = %4$s) into lost using context, first, keys;
   end if;
   if tail_sleeps is not false then
     perform ${s}.wake_tails();
@@ -43,7 +43,7 @@ begin
   return coalesce(lost, 0);
 end$body$, shape, t.table_oid::regclass, t.table_oid, t.id,
     ${s}.capture_statement(t.id, 'FLUSH INSERT', '$1', known => true),
-    ${s}.capture_statement(t.id, 'FLUSH', '$1', known => true)));
+    ${s}.capture_statement(t.id, 'FLUSH', '$1', known => true), ${s}.same_labels(t)));
   execute format('revoke all on function ${s}.%I(jsonb, text, jsonb) from public', 'flush_' || t.id);
 end $make$;
 `;

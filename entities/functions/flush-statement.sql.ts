@@ -6,7 +6,7 @@
  * beside the one that was inserted in its place, of which the younger is meant; and where the first write was an insert and
  * succeeded, the log is asked only at READ COMMITTED.
  */
-export const flushStatement = (s: string): string => `-- version: 2
+export const flushStatement = (s: string): string => `-- version: 3
 create or replace function ${s}.equals(relation oid, number smallint) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   -- citext, ltree and other types of extensions have an operator of their own, which the pinned search_path does not show
@@ -65,21 +65,24 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from %3$s
     left join lateral (select %1$s as new %2$s order by age(t.xmin) limit 1) l on true
     left join lateral (
-      select e.position, coalesce(e.data || h.data, e.data) as data
+      select e.position, %5$s as data
       from ${s}.event e left join ${s}.event_sensitive h on h.position = e.position
+      cross join lateral (select coalesce(e.data || h.data, e.data) as data) d
       where %4$s and e.action = 'create' and ($2 <> 'insert' or current_setting('transaction_isolation') = 'read committed')
       order by e.position desc limit 1
     ) c on true
     left join lateral (
-      select c.data || coalesce(${s}.merge(coalesce(e.data || h.data, e.data) order by e.position), '{}') as old
+      select %6$L::jsonb || c.data || coalesce(${s}.merge(%5$s order by e.position), '{}') as old
       from ${s}.event e left join ${s}.event_sensitive h on h.position = e.position
+      cross join lateral (select coalesce(e.data || h.data, e.data) as data) d
       where %4$s and e.position > c.position
       having coalesce(bool_and(e.action <> 'destroy'), true)
     ) f on true
     left join lateral (
       select jsonb_object_agg(k.name, coalesce(f.old -> k.name, 'null')) as old from jsonb_object_keys(l.new) as k (name)
     ) b on f.old is not null$query$,
-    ${s}.image_sql(t.table_oid, t.excluded_columns), p.row_of_note, ${s}.flush_notes(t), p.in_log)
+    ${s}.image_sql(t.table_oid, t.excluded_columns), p.row_of_note, ${s}.flush_notes(t), p.in_log,
+    coalesce(t.today, 'd.data'), t.fills)
   from ${s}.flush_parts(t) p
 $$;
 

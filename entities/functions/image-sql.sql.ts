@@ -3,9 +3,11 @@
  * `to_jsonb(t.*)`, never `to_jsonb(t)`: a column named like the alias would take its place. Where columns are always recorded as
  * text they are text before JSON is made: a document of type json may hold what jsonb refuses, and that must not fail the write.
  * Where a column needs another form only now and then, an empty object is added otherwise, which copies nothing.
+ * `altered`: the table may have been altered since the transaction's snapshot was taken.
  */
-export const imageSql = (s: string): string => `-- version: 3
-create or replace function ${s}.image_sql(of regclass, excluded text[] default '{}') returns text
+export const imageSql = (s: string): string => `-- version: 4
+drop function if exists ${s}.image_sql(regclass, text[]);
+create or replace function ${s}.image_sql(of regclass, excluded text[] default '{}', altered boolean default false) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select '('
     || case when bool_or(c.kind = 'text') then format('(select to_jsonb(r.*) from (select %s) r)',
@@ -14,6 +16,10 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     || coalesce(string_agg(format(' || case when %s then jsonb_build_object(%L, to_jsonb(t.%I::text)) else ''{}'' end', ${s}.is_text_sql('t', c.name, c.kind), c.name, c.name), '' order by c.number)
          filter (where c.kind in ('jsonb', 'float', 'array') and c.name <> all (excluded)), '')
     || ')' || case when excluded = '{}' then '' else format(' - %L::text[]', excluded) end
-  from ${s}.columns(of) c
+  from (
+    select c.name, c.kind, c.number from ${s}.columns(of) c where not altered
+    union all
+    select c.name, ${s}.column_kind(c.type), c.number from ${s}.columns_now(of) c where altered
+  ) c
 $$;
 `;

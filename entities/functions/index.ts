@@ -12,6 +12,7 @@ import { columnImageSql, isTextSql } from "./column-image-sql.sql.js";
 import { columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
 import { columnsHash } from "./columns-hash.sql.js";
+import { columnsNow, enumOf } from "./columns-now.sql.js";
 import { context, readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
 import { erasedColumns } from "./erased-columns.sql.js";
@@ -34,12 +35,23 @@ import { refuseOldSnapshot } from "./refuse-old-snapshot.sql.js";
 import { refuseSize } from "./refuse-size.sql.js";
 import { refuseCourse } from "./refuse-course.sql.js";
 import { settleCommit } from "./settle-commit.sql.js";
-import { shape } from "./shape.sql.js";
-import { shapeCheck } from "./shape-check.sql.js";
+import { relabelled } from "./relabelled.sql.js";
+import { sameLabels, shapeCheck } from "./shape-check.sql.js";
 import { tableName } from "./table-name.sql.js";
+import {
+  asItIs,
+  describe,
+  isFollowed,
+  labelsOf,
+  noteShape,
+  renamedSql,
+  shapeHash,
+  storageOf,
+} from "./table-shape.sql.js";
 import { tailPositions } from "./tail-positions.sql.js";
 import { torn } from "./torn.sql.js";
 import { track } from "./track.sql.js";
+import { refuseRecord, uncastable } from "./uncastable.sql.js";
 import { unfitTriggers } from "./unfit-triggers.sql.js";
 import { differsSql, singleUpdateEffect, updateEffects } from "./update-effects.sql.js";
 import { wakeTails } from "./wake-tails.sql.js";
@@ -52,9 +64,19 @@ export const functions: readonly ((schema: string) => string)[] = [
   columns,
   isTextSql,
   columnImageSql,
+  columnsNow,
+  enumOf,
   imageSql,
-  shape,
   columnsHash,
+  labelsOf,
+  noteShape,
+  renamedSql,
+  asItIs,
+  shapeHash,
+  describe,
+  storageOf,
+  isFollowed,
+  sameLabels,
   wakeTails,
   sentContext,
   readContext,
@@ -64,6 +86,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   tableNames,
   numberAsText,
   digitsAsText,
+  relabelled,
   refuseSize,
   refuseOldSnapshot,
   differsSql,
@@ -89,6 +112,8 @@ export const functions: readonly ((schema: string) => string)[] = [
   activityGuard,
   activityCleanup,
   refuseCourse,
+  refuseRecord,
+  uncastable,
   aboutTime,
   aroundTime,
   torn,

@@ -18,8 +18,10 @@ export interface EventSource {
   readonly hidden: string;
   /** jsonb: the request context, or null. */
   readonly context: string;
-  /** text: the action's name whatever the context says, or null. */
-  readonly actionName: string;
+  /** text: where the events come from. */
+  readonly origin: string;
+  /** bigint: the shape that the table has, null for that of the last install. (Default: null) */
+  readonly shape?: string | undefined;
   /** integer: how many bytes data and previous may have together. */
   readonly dataLimit: string;
 }
@@ -40,6 +42,8 @@ export const ofTracked = (s: string) => ({
 
 const columns = `table_name, entity, record_id, record_key, action, action_name, version, data, previous,
     actor_type, actor_id, actor_name, metadata, tenant, correlation_id, causation_id`;
+/** What a table's own capture leaves to the columns' defaults while its shape is that of the last install. */
+const marks = "origin, shape";
 
 /** Positions are drawn here, after the rows were written, in the order of the effects: the order of the fold rests on that. */
 const drawn = (s: string, { effects }: EventSource, positions = `${s}.event_position_seq`): string =>
@@ -47,7 +51,7 @@ const drawn = (s: string, { effects }: EventSource, positions = `${s}.event_posi
 
 const values = (s: string, from: EventSource, { data, previous }: { data: string; previous: string }): string =>
   `${from.tableName}, ${from.entity}, ${from.recordId}, ${from.recordKey}, action,
-    coalesce(${from.actionName}, ${from.context} ->> 'actionName', case
+    coalesce(${from.context} ->> 'actionName', case
       when action <> 'update' or ${from.deleteDateColumn} is null or not data ? ${from.deleteDateColumn} then null
       when previous ->> ${from.deleteDateColumn} is null then 'soft-remove'
       when data ->> ${from.deleteDateColumn} is null then 'recover'
@@ -71,9 +75,9 @@ apart as (
   from drawn
   where data ?| ${from.hidden} or previous ?| ${from.hidden}
 )
-insert into ${into?.event ?? `${s}.event`} (position, ${columns})
+insert into ${into?.event ?? `${s}.event`} (position, ${marks}, ${columns})
 overriding system value
-select position, ${values(s, from, {
+select position, ${from.origin}, ${from.shape ?? "null"}, ${values(s, from, {
   data: `case when ${from.hidden} is null then data else data - ${from.hidden} end`,
   previous: `case when ${from.hidden} is null then previous else previous - ${from.hidden} end`,
 })}

@@ -3,7 +3,7 @@
  * Idempotent. Versions only rise: a rolling deploy's older process cannot take them back.
  * A name that another table's events carry is refused: they would be taken for this one's.
  */
-export const track = (s: string): string => `-- version: 2
+export const track = (s: string): string => `-- version: 3
 create or replace function ${s}.versions(spec jsonb) returns table (name text, action text, version integer)
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select '', v.key, v.value::integer from jsonb_each_text(spec -> 'versions') v
@@ -12,7 +12,19 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
   from jsonb_each(spec -> 'discriminatorEntities') c cross join lateral jsonb_each_text(c.value -> 'versions') v
 $$;
 
-create or replace function ${s}.track(of regclass, spec jsonb) returns smallint
+-- What is tracked already: the table itself, also under another name; else one that is gone and whose place this one takes.
+create or replace function ${s}.tracked_id_of(of regclass, spec jsonb) returns smallint
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select t.id
+  from ${s}.tracked t
+  where t.table_oid = of or t.table_name = ${s}.table_name(of)
+    or (t.entity = tracked_id_of.spec ->> 'entity' or t.entity = any (${s}.names(tracked_id_of.spec -> 'formerly'))) and not exists (select from pg_class c where c.oid = t.table_oid)
+  order by t.table_oid = of desc, t.table_name = ${s}.table_name(of) desc
+  limit 1
+$$;
+
+drop function if exists ${s}.track(regclass, jsonb);
+create or replace function ${s}.track(of regclass, spec jsonb, columns jsonb, today text, fills jsonb) returns smallint
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
@@ -24,13 +36,7 @@ declare
   known jsonb;
   versions jsonb;
 begin
-  -- The table itself, also under another name; else one that is gone and whose place this one takes.
-  select t.id into tracked_id
-  from ${s}.tracked t
-  where t.table_oid = of or t.table_name = named
-    or (t.entity = spec ->> 'entity' or t.entity = any (${s}.names(spec -> 'formerly'))) and not exists (select from pg_class c where c.oid = t.table_oid)
-  order by t.table_oid = of desc, t.table_name = named desc
-  limit 1;
+  tracked_id := ${s}.tracked_id_of(of, spec);
   select format('%s has the name that the events of %s (%s) carry', named, t.entity, t.table_name) into taken
   from ${s}.tracked t
   where t.id is distinct from tracked_id and (t.table_name = named or named = any (t.former_tables));
@@ -43,8 +49,8 @@ begin
     raise exception '%', taken using errcode = 'CH006';
   end if;
   if tracked_id is null then
-    insert into ${s}.tracked (table_oid, table_name, entity, key_columns, versions, plain_columns, digit_columns, special_columns, json_columns, shape, spec)
-    values (of, named, spec ->> 'entity', '{}', '{}', '{}', '{}', '{}', '{}', '', '{}')
+    insert into ${s}.tracked (table_oid, table_name, entity, key_columns, versions, plain_columns, digit_columns, special_columns, json_columns, spec)
+    values (of, named, spec ->> 'entity', '{}', '{}', '{}', '{}', '{}', '{}', '{}')
     returning id into tracked_id;
     is_new := true;
   end if;
@@ -75,7 +81,11 @@ begin
     delete_date_column = spec ->> 'deleteDateColumn',
     tenant_column = spec ->> 'tenantColumn',
     plain_columns = ${s}.names(spec -> 'plainColumns'),
-    digit_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.digits),
+    digit_columns = (select coalesce(array_agg(c.name), '{}') from (
+      select c.name from ${s}.columns(of) c where c.digits
+      union -- the names that such columns had
+      select b.value ->> 'name' from ${s}.schema_change x cross join lateral jsonb_array_elements(x.change -> 'before') b
+      where x.tracked_id = t.id and b.value ->> 'type' ~ '^(bigint|numeric)') c),
     special_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c
       where c.kind in ('text', 'jsonb', 'float', 'array') and c.name <> all (${s}.names(spec -> 'excludedColumns'))),
     json_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.type in ('json', 'jsonb')),
@@ -84,8 +94,12 @@ begin
     audit_only = (spec ->> 'auditOnly')::boolean,
     capture = spec ->> 'capture',
     level = ${s}.level_of(of),
-    shape = ${s}.shape(of),
-    column_names = (select array_agg(c.name) from ${s}.columns(of) c),
+    columns = columns,
+    hash = ${s}.shape_hash(of),
+    storage = ${s}.storage_of(of),
+    today = today,
+    fills = fills,
+    absent = false,
     spec = track.spec
   where t.id = tracked_id;
   perform ${s}.make_capture_function(tracked_id);

@@ -4,6 +4,7 @@ import { cheaperCapture } from "./003-cheaper-capture.js";
 import { activityWriters } from "./004-activity-writers.js";
 import { finerOrder } from "./005-finer-order.js";
 import { partitions } from "./006-partitions.js";
+import { schemaHistory } from "./007-schema-history.js";
 
 /** Our own numbered versions of the tables: taken in order, each once, and never changed once anybody has taken them. */
 export const steps: readonly { readonly number: number; readonly sql: (schema: string) => string }[] = [
@@ -13,6 +14,7 @@ export const steps: readonly { readonly number: number; readonly sql: (schema: s
   { number: 4, sql: activityWriters },
   { number: 5, sql: finerOrder },
   { number: 6, sql: partitions },
+  { number: 7, sql: schemaHistory },
 ];
 
 export const latestStep = steps.length;

@@ -3,11 +3,12 @@ import { jsonOf, printable } from "./output.js";
 
 /** An event as cells for people: position, time, what, which record, by whom, and the columns. */
 export function eventCells(event: RecordedEvent): string[] {
-  const { position, occurredAt, action, actionName, entity, recordId, data, previous } = event;
+  const { position, occurredAt, action, actionName, origin, entity, recordId, data, previous } = event;
+  const why = [actionName, origin === "capture" ? null : origin].filter((word) => word !== null);
   return [
     String(position),
     occurredAt.toISOString(),
-    actionName === null ? action : `${action} (${actionName})`,
+    why.length === 0 ? action : `${action} (${why.join(", ")})`,
     `${entity} ${recordText(recordId)}`,
     actorText(event),
     jsonOf(action === "destroy" ? previous : data),

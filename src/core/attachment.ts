@@ -9,10 +9,12 @@ import { UncapturedWrites } from "./uncaptured-writes.js";
 export interface Link {
   dataSource?: DataSource;
   readonly uncaptured: UncapturedWrites;
+  /** The shape of each table's class when this process first saw it, by the table's name in the log. */
+  readonly shapes: Map<string, string>;
 }
 
 export function newLink(): Link {
-  return { uncaptured: new UncapturedWrites() };
+  return { uncaptured: new UncapturedWrites(), shapes: new Map() };
 }
 
 /** What withEventLog left on a DataSource's options, for everything that works on that DataSource. */

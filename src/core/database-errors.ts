@@ -30,7 +30,17 @@ export function ownError(error: unknown): unknown {
 }
 
 /** What Postgres says of an error and that never quotes a value. */
-const safeParts = ["code", "severity", "schema", "table", "column", "constraint", "routine", "hint"] as const;
+const safeParts = [
+  "code",
+  "severity",
+  "schema",
+  "table",
+  "column",
+  "constraint",
+  "dataType",
+  "routine",
+  "hint",
+] as const;
 
 /**
  * Postgres's error without the values that it quotes in detail and context, and for errors about data (SQLSTATE class 22) in the
@@ -46,6 +56,12 @@ export function withoutValues(error: unknown): unknown {
 /** Postgres's SQLSTATE of an error, or undefined. */
 export function stateOf(error: unknown): string | undefined {
   return error instanceof Error ? (error as { code?: string }).code : undefined;
+}
+
+/** A value that is none of its type: its form, its range or length, or what its domain checks. */
+export function isValueError(error: unknown): boolean {
+  const state = stateOf(error) ?? "";
+  return state.startsWith("22") || state === "23514" || state === "23502";
 }
 
 /** A table, schema or function that does not exist. */

@@ -30,13 +30,17 @@ const hints = {
   REPLAY_LOCK_TIMEOUT: "Try again when there are fewer long transactions, or raise `lockTimeoutMs`.",
   REPLAY_ABORTED: "Nothing was changed; run it again when you want to.",
   REPLAY_VERSION_UNHANDLED: "Give `replay.upcasters` or `replay.overrides` a way for each version listed.",
+  VALUE_NOT_CASTABLE:
+    "Ask for a point after the change, or raise the entity's version and say by an upcaster what older values become (docs/guides/changing-an-entitys-shape.md).",
+  COLUMN_WITHOUT_PLACE:
+    "Raise the entity's version and give an upcaster that says where the value belongs (docs/guides/changing-an-entitys-shape.md).",
   REPLAY_RECORD_MISSING: "Run `verify()`; a create event is missing before this one.",
   REPLAY_OVERRIDE_FAILED: "Correct the override; the tables are as they were.",
   REPLAY_UNKNOWN_ROWS: 'Run `baseline()` first, or pass `unknownRows: "keep"` or `"delete"`.',
   REPLAY_BLOCKED_BY_REFERENCES: "Remove or move the rows of the untracked tables named in the message first.",
   REPLAY_CROSSES_ENTITIES: "Replay both entities, or leave `entities` out.",
   REPLAY_CROSSES_TENANT: "Replay without `tenant`, or keep overrides inside one tenant.",
-  REPLAY_INVALID_ROWS: "Correct the upcaster or override that makes these rows.",
+  REPLAY_INVALID_ROWS: "Correct what makes these rows, or look at them with `shadow()`.",
   POINT_IN_TIME_UNKNOWN:
     "Ask for a time, as a Date or in ISO 8601 with an offset, a position or a bookmark that the log holds.",
   POINT_IN_TIME_AMBIGUOUS: "Pass one of the positions listed, or a bookmark, in place of the time.",

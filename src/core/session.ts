@@ -125,6 +125,19 @@ export class Session {
     }
   }
 
+  /** Runs `work` that may fail, inside the transaction that is open: it goes on as if that had not been tried. */
+  async attempt<T>(work: () => Promise<T>): Promise<T> {
+    await this.run("savepoint chronicle_attempt");
+    try {
+      const result = await work();
+      await this.run("release savepoint chronicle_attempt");
+      return result;
+    } catch (error) {
+      await this.run("rollback to savepoint chronicle_attempt; release savepoint chronicle_attempt");
+      throw error;
+    }
+  }
+
   /** One snapshot for all that `work` reads, taken by its first query. */
   snapshot<T>(work: () => Promise<T>): Promise<T> {
     return this.transaction(work, { mode: "isolation level repeatable read" });

@@ -28,7 +28,7 @@ const batch = 1_000;
 const lockTimeoutMs = 100;
 
 /**
- * Records a create event, `actionName: "baseline"`, for every row that the log does not know: for tables that had rows before
+ * Records a create event, with origin "baseline", for every row that the log does not know: for tables that had rows before
  * they were tracked. Row locks are held while positions are drawn, so that it is right beside running writers.
  * Resumable: what was recorded is known and not recorded again. What such a table held before its first baseline ended is not
  * known: points in time before that are POINT_IN_TIME_UNKNOWN for it.
@@ -123,7 +123,7 @@ async function recordBatch(
       for share of t
     ),
     change as (select array_agg(row(ordinal, ${table.tableName}, null, image)::${raw(schema)}.change) as list from (select row_number() over () as ordinal, image from locked) l)
-    select ${raw(schema)}.append(list, ${sendableContext()?.json.text ?? null}::jsonb, 'baseline') as written,
+    select ${raw(schema)}.append(list, 'baseline', ${sendableContext()?.json.text ?? null}::jsonb) as written,
       (select count(*) from page) as read,
       (select to_jsonb(array[${raw(list("p", "::text"))}]) from page p order by ${raw(keys.map((key) => `p.${key} desc`).join(", "))} limit 1) as last
     from change`);

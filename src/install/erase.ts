@@ -9,9 +9,11 @@ import { type Session, withOwnSession } from "../core/session.js";
 import { quoteIdentifier, raw, sql } from "../core/sql.js";
 import { idColumns, recordKeys, type RecordId } from "../log/record-id.js";
 import { lockErasures } from "../log/erasures.js";
+import type { SchemaHistory } from "../log/schema-history.js";
 import { refuse } from "../log/finding.js";
 import { findingsOf } from "../log/status.js";
 import { type EntityReference, type TrackedTable, trackedTableOf } from "../log/tracked-tables.js";
+import { droppedSensitiveColumns, historyOf, standInsSql } from "./erased-names.js";
 import { eraseEvent, eraseEvents, isRecord, ofRecord, openErasure, type Target, type Values } from "./erased-events.js";
 
 export interface EraseOptions {
@@ -26,7 +28,7 @@ export interface EraseReport {
 
 /**
  * Takes the values of a record's sensitive columns out of the log and out of its row, for good, and records an update event,
- * `actionName: "erase"`. From then on every replay, also to a point before, gives null where the column allows it, else the
+ * with origin "erase". From then on every replay, also to a point before, gives null where the column allows it, else the
  * `erased` value of `@Sensitive`. One transaction. It cannot reach backups, and disk pages until VACUUM has been there.
  * Throws ERASE_REFUSED, NOT_OWNER, NOT_INSTALLED, INSTALL_STALE.
  */
@@ -45,8 +47,9 @@ export async function erase(
     throw new EventLogError("ACTOR_REQUIRED", `An erasure on ${table.entity} needs an actor.`);
   const work = withOwnSession(dataSource, async (session) => {
     refuse(await findingsOf(session, dataSource));
+    await refuseUnfollowed(session, schema, table);
     const [key = ""] = await recordKeys(session, schema, table, [id]);
-    const record = { schema: raw(schema), table, key, id: JSON.stringify(idColumns(table, id)) };
+    const record = { schema: raw(schema), schemaName: schema, table, key, id: JSON.stringify(idColumns(table, id)) };
     return session.transaction(async () => {
       await lockErasures(session, dataSource, "shared");
       return eraseRecord(session, record, asked);
@@ -55,13 +58,25 @@ export async function erase(
   return asOwner(dataSource, work);
 }
 
+/** Between an ALTER and the next install nobody knows which values are whose. Throws INSTALL_STALE. */
+async function refuseUnfollowed(session: Session, schema: string, { entity, tableName }: TrackedTable): Promise<void> {
+  const row = await session.row(
+    sql`select ${raw(schema)}.is_followed(t) as followed from ${raw(schema)}.tracked t where t.table_name = ${tableName}`,
+  );
+  if (row?.followed !== "t")
+    throw new EventLogError("INSTALL_STALE", `${entity} (${tableName}) changed since the last install.`);
+}
+
 async function eraseRecord(
   session: Session,
   record: Target,
   asked: readonly string[] | undefined,
 ): Promise<EraseReport> {
-  const { table } = record;
-  const former = await formerColumns(session, record);
+  const { table, schemaName } = record;
+  const history = await historyOf(session, schemaName, table);
+  const former = [
+    ...new Set([...droppedSensitiveColumns(history).keys(), ...(await formerColumns(session, record, history))]),
+  ];
   const names = asked ?? [...table.sensitiveColumns.keys(), ...former];
   const refused = names.filter((name) => !table.sensitiveColumns.has(name) && !former.includes(name));
   if (refused.length > 0 || names.length === 0) {
@@ -74,7 +89,10 @@ async function eraseRecord(
   await openErasure(session, names);
   await eraseRow(session, record, values, settable);
   const event = await eraseEvent(session, record, names, values);
-  return { erased: event === undefined ? 0 : await eraseEvents(session, record, names, values, event) };
+  if (event === undefined) return { erased: 0 };
+  const given = await session.rows(sql`select key, value from jsonb_each(${values.image}::jsonb)`);
+  const byName = Object.fromEntries(given.map(({ key, value }) => [key ?? "", value ?? "null"]));
+  return { erased: await eraseEvents(session, record, standInsSql(history, names, byName), event) };
 }
 
 function columnOf({ metadata }: TrackedTable, name: string): string {
@@ -82,15 +100,16 @@ function columnOf({ metadata }: TrackedTable, name: string): string {
   return column?.databaseName ?? name;
 }
 
-/** Names under which the record's events hold hidden values and which the table no longer has. */
-async function formerColumns(session: Session, record: Target): Promise<string[]> {
+/** Names under which the record's events hold hidden values and which no install ever saw, nor the table has now. */
+async function formerColumns(session: Session, record: Target, { changes }: SchemaHistory): Promise<string[]> {
   const { schema, table } = record;
   const rows = await session.rows(sql`
     select distinct k.name
     from ${schema}.event e join ${schema}.event_sensitive s on s.position = e.position
     cross join lateral jsonb_object_keys(s.data || s.previous) as k (name)
     where ${ofRecord(record)} and k.name not in (select c.name from ${schema}.columns(${table.sqlName}::regclass) c)`);
-  return rows.map(({ name }) => name ?? "");
+  const known = changes.flatMap(({ before }) => before.map((column) => column.name));
+  return rows.map(({ name }) => name ?? "").filter((name) => !known.includes(name));
 }
 
 /** What stands in for the erased values: those that are not null, as JSON in the log's form; and the columns that can be set. */

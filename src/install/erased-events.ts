@@ -1,11 +1,14 @@
 import { sendableContext } from "../core/request-context.js";
 import { numberOf, type Session } from "../core/session.js";
 import { join, quoteIdentifier, raw, type RawSql, sql, type Statement } from "../core/sql.js";
+import { markOrigin } from "../log/origin.js";
 import type { TrackedTable } from "../log/tracked-tables.js";
 
 /** The record that is erased. */
 export interface Target {
   readonly schema: RawSql;
+  /** The same as text. */
+  readonly schemaName: string;
   readonly table: TrackedTable;
   readonly key: string;
   /** Key columns and values, as JSON. */
@@ -32,10 +35,15 @@ export function isRecord({ table, id }: Target): Statement {
   return join(parts, " and ");
 }
 
+interface Erased {
+  readonly data: RawSql;
+  readonly previous: RawSql;
+}
+
 /** Who and why for the event, and leave to change what is stored, until the transaction ends. */
 export async function openErasure(session: Session, names: readonly string[]): Promise<void> {
   const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
-  const context = { ...open, actionName: "erase", metadata: { ...open.metadata, erase: { columns: names } } };
+  const context = { ...open, metadata: { ...open.metadata, erase: { columns: names } } };
   const encoded = Buffer.from(JSON.stringify(context)).toString("base64");
   await session.rows(
     sql`select set_config('chronicle.context', ${encoded}, true), set_config('chronicle.erasing', pg_current_xact_id()::text, true)`,
@@ -52,12 +60,15 @@ export async function eraseEvent(
   names: readonly string[],
   { image }: Values,
 ): Promise<string | undefined> {
-  const { schema, table } = record;
+  const { schema, schemaName, table } = record;
   const written = sql`
     select max(e.position) as position from ${schema}.event e
-    where ${ofRecord(record)} and e.transaction_id = pg_current_xact_id() and e.action_name = 'erase'`;
+    where ${ofRecord(record)} and e.transaction_id = pg_current_xact_id()`;
   const captured = (await session.row(written))?.position;
-  if (captured != null) return captured;
+  if (captured != null) {
+    await markOrigin(session, schemaName, "erase", sql`${captured}::bigint`);
+    return captured;
+  }
   const row = await session.row(
     sql`select ${schema}.image_sql(${table.sqlName}::regclass, ${table.excludedColumns}::text[]) as sql`,
   );
@@ -65,7 +76,7 @@ export async function eraseEvent(
     select ${schema}.append(array[row(1, ${table.tableName},
       base.image || (select jsonb_object_agg(name, coalesce(${image}::jsonb -> name, '""') || '[null]') from unnest(${names}::text[]) name),
       base.image || (select jsonb_object_agg(name, coalesce(${image}::jsonb -> name, 'null')) from unnest(${names}::text[]) name))::${schema}.change],
-      ${schema}.context(), 'erase')
+      'erase', ${schema}.context())
     from (
       select coalesce(
         (select ${raw(row?.sql ?? "")} from ${raw(table.sqlName)} t where ${isRecord(record)}),
@@ -75,34 +86,39 @@ export async function eraseEvent(
   return (await session.row(written))?.position ?? undefined;
 }
 
-/** Takes the values out of every event of the record; how many held one, the erasure itself aside. */
-export async function eraseEvents(
-  session: Session,
-  record: Target,
-  names: readonly string[],
-  { image }: Values,
-  event: string,
-): Promise<number> {
+/**
+ * Takes the values out of every event of the record, under the names that the columns had when it was written; how many held one, the
+ * erasure itself aside.
+ */
+export async function eraseEvents(session: Session, record: Target, standIns: RawSql, event: string): Promise<number> {
   const { schema, table } = record;
   const without = (column: string) =>
-    sql`(${raw(column)} - ${names}::text[] || (select coalesce(jsonb_object_agg(v.key, v.value), '{}') from jsonb_each(${image}::jsonb) v where ${raw(column)} ? v.key))`;
-  const [hidden, shown] = [
-    { data: without("s.data"), previous: without("s.previous") },
-    { data: without("e.data"), previous: without("e.previous") },
-  ];
+    raw(`(${column} - array(select jsonb_object_keys(i.names))
+      || (select coalesce(jsonb_object_agg(v.key, v.value), '{}') from jsonb_each(i.names) v where v.value <> 'null' and ${column} ? v.key))`);
+  const [hidden, late, shown] = ["s", "l", "e"].map((alias) => ({
+    data: without(`${alias}.data`),
+    previous: without(`${alias}.previous`),
+  })) as [Erased, Erased, Erased];
+  const events = sql`(select e.position, e.data, e.previous, i.names from ${schema}.event e cross join lateral (select ${standIns} as names) i where ${ofRecord(record)}) i`;
   const row = await session.row(sql`
     with hidden as (
       update ${schema}.event_sensitive s set data = ${hidden.data}, previous = ${hidden.previous}
-      from ${schema}.event e
-      where e.position = s.position and ${ofRecord(record)} and (s.data <> ${hidden.data} or s.previous <> ${hidden.previous})
+      from ${events} where i.position = s.position and (s.data <> ${hidden.data} or s.previous <> ${hidden.previous})
       returning s.position
+    ),
+    late as (
+      update ${schema}.event_late l set data = ${late.data}, previous = ${late.previous}
+      from ${events} where i.position = l.position and (l.data <> ${late.data} or l.previous <> ${late.previous})
+      returning l.position
     ),
     shown as ( -- from the time before the column was sensitive
       update ${schema}.event e set data = ${shown.data}, previous = ${shown.previous}
-      where ${ofRecord(record)} and (e.data <> ${shown.data} or e.previous <> ${shown.previous})
+      from ${events} where i.position = e.position and (e.data <> ${shown.data} or e.previous <> ${shown.previous})
       returning e.position
     )
-    select count(*) as events from (select position from hidden union select position from shown) held where position <> ${event}::bigint`);
+    select count(*) as events
+    from (select position from hidden union select position from late union select position from shown) held
+    where position <> ${event}::bigint`);
   await session.rows(sql`
     delete from ${schema}.event_sensitive s using ${schema}.event e
     where e.position = s.position and ${ofRecord(record)} and (

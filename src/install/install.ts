@@ -7,16 +7,39 @@ import { EventLogError } from "../core/errors.js";
 import { refuseUnknownOptions } from "../core/options.js";
 import { numberOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
+import { rememberShapes } from "../log/class-shapes.js";
 import { stepOf } from "../log/step.js";
+import type { SchemaChangeReport } from "../log/table-shape.js";
 import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
 import { grant, type Grants } from "./grants.js";
 import { refuseSharedSchema } from "./own-schema.js";
 import { type SetUpOptions, withSetUp } from "./set-up.js";
 import { putSettings } from "./settings.js";
+import type { Difference } from "./schema-diff.js";
+import { followTable } from "./schema-follow.js";
 import { specOf } from "./spec.js";
 import { takeSteps } from "./steps.js";
 
-export interface InstallOptions extends Grants, SetUpOptions {}
+export interface InstallOptions extends Grants, SetUpOptions {
+  /** Is told how far install has come with comparing the rows of a table that a schema change rewrote. */
+  readonly onProgress?: ((progress: InstallProgress) => void) | undefined;
+  /** Stops between two batches of such rows: the next install goes on there. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface InstallProgress {
+  readonly entity: string;
+  /** Rows that were compared with the log. */
+  readonly rows: number;
+  /** Events with origin "migration" that were recorded. */
+  readonly events: number;
+}
+
+/** Records what a schema change did to rows, in batches, and tells how many events there are for each entity. */
+export type RecordMigrations = (
+  dataSource: DataSource,
+  options: Pick<InstallOptions, "onProgress" | "signal"> & { readonly session: Session; readonly nested: boolean },
+) => Promise<ReadonlyMap<string, number>>;
 
 export interface InstallReport {
   /** Whether anything had to be done. */
@@ -25,33 +48,51 @@ export interface InstallReport {
   readonly step: number;
   /** The tracked tables, as the log names them. */
   readonly tables: readonly string[];
+  /** What changed in tables that were tracked before: the log follows by itself. */
+  readonly schemaChanges: readonly SchemaChangeReport[];
 }
 
 /**
  * Sets up the log and capture on every tracked table, or brings them up to date; does nothing when they are.
  * The log, and all tables that need no new trigger, in one transaction; every other table in one of its own. So no two tables of
  * the application are ever locked at once, and with a short lock timeout and retries a running application's writers go on.
+ *
+ * What changed in a tracked table since the last install is found and remembered, so that older events are read under today's
+ * names and types; values that the change rewrote are recorded as events with origin "migration", in the caller's request context.
  * Throws NOT_OWNER, INSTALL_LOCK_TIMEOUT, INSTALL_STALE, COLUMN_TYPE_UNSUPPORTED, OPTIONS_INVALID, DATABASE_UNSUPPORTED.
  */
-export async function install(dataSource: DataSource, options: InstallOptions = {}): Promise<InstallReport> {
+export async function install(
+  dataSource: DataSource,
+  options: InstallOptions,
+  recordMigrations: RecordMigrations,
+): Promise<InstallReport> {
   const attachment = attachmentOf(dataSource);
   check(options);
   const tables = trackedTables(dataSource);
-  return withSetUp(dataSource, options, async (session, setUp) => {
+  return withSetUp(dataSource, options, async (session, setUp, nested) => {
     const supported =
       numberOf(await session.row(sql`select current_setting('server_version_num') as version`), "version") >= 140_000;
     if (!supported) throw new EventLogError("DATABASE_UNSUPPORTED", "This server is older than PostgreSQL 14.");
     const names = tables.map(({ tableName }) => tableName);
     const done = await stepOf(session, attachment.schema);
     // Set up by a newer version of the library: an older process of a rolling deploy leaves it alone and goes on recording.
-    if (done > latestStep) return { changed: false, step: done, tables: names };
+    if (done > latestStep) return { changed: false, step: done, tables: names, schemaChanges: [] };
     const fingerprint = fingerprintOf(attachment, tables, options);
     const report = { step: latestStep, tables: names };
-    if (done > 0 && (await isEqual(session, attachment, tables, fingerprint))) return { changed: false, ...report };
-    const rest = await setUp(() => putLog(session, attachment, tables, options, fingerprint));
-    for (const table of rest) await setUp(() => trackTable(session, attachment, table));
+    if (done > 0 && (await isEqual(session, attachment, tables, fingerprint))) {
+      await rememberShapes(session, dataSource);
+      return { changed: false, ...report, schemaChanges: [] };
+    }
+    const { rest, found, number } = await setUp(() => putLog(session, attachment, tables, options, fingerprint));
+    for (const table of rest) found.push(await setUp(() => trackTable(session, attachment, table, number)));
     await setUp(() => session.run(`select ${attachment.schema}.put_commit_marker()`));
-    return { changed: true, ...report };
+    await rememberShapes(session, dataSource);
+    const { onProgress, signal } = options;
+    const recorded = await recordMigrations(dataSource, { session, nested, onProgress, signal });
+    const schemaChanges = found
+      .filter((change) => change !== undefined)
+      .map((change) => ({ ...change, recordedRows: recorded.get(change.entity) ?? 0 }));
+    return { changed: true, ...report, schemaChanges };
   });
 }
 
@@ -90,20 +131,30 @@ async function isEqual(
   const found = await session.row(sql`
     select count(*) as tables from ${raw(schema)}.tracked t
     where t.table_name = any (${tables.map(({ tableName }) => tableName)})
-    and t.table_oid = to_regclass(t.table_name)
-    and t.shape = ${raw(schema)}.shape(t.table_oid)
+    and ${raw(schema)}.is_followed(t)
+    and not exists (
+      select from ${raw(schema)}.table_shape k where k.tracked_id = t.id and k.seen_at > (select installed_at from ${raw(schema)}.installation))
+    and not exists (select from jsonb_object_keys(${raw(schema)}.storage_of(t.table_oid)) now (oid) where not t.storage ? now.oid)
     and not exists (select from ${raw(schema)}.unfit_triggers(t.table_oid, t.id, t.capture))`);
   return numberOf(found, "tables") === tables.length;
 }
 
-/** The log itself, and the tables whose triggers stay as they are; returns the tables that need a trigger. */
+interface LogPut {
+  /** The tables that have to be locked: they need a trigger, or changed. */
+  readonly rest: readonly TrackedTable[];
+  readonly found: (Difference["report"] | undefined)[];
+  /** Of this install: it rises. */
+  readonly number: number;
+}
+
+/** The log itself, and the tables whose triggers and columns stay as they are. */
 async function putLog(
   session: Session,
   attachment: Attachment,
   tables: readonly TrackedTable[],
   grants: Grants,
   fingerprint: string,
-): Promise<TrackedTable[]> {
+): Promise<LogPut> {
   const { schema } = attachment;
   if ((await stepOf(session, schema)) === 0) await refuseSharedSchema(session, schema);
   await session.run(`create schema if not exists ${schema}`);
@@ -111,38 +162,60 @@ async function putLog(
   for (const make of functions) await session.run(make(schema));
   // On another cluster the tables have other oids: their names say which they are.
   await session.rows(sql`
-    update ${raw(schema)}.tracked set table_oid = coalesce(to_regclass(table_name)::oid, 0)
+    update ${raw(schema)}.tracked set table_oid = coalesce(to_regclass(table_name)::oid, 0), storage = null
     where (select system_identifier from ${raw(schema)}.installation) <> (select system_identifier::text from pg_control_system())`);
   await putSettings(session, attachment, fingerprint);
   const rest: TrackedTable[] = [];
+  const found: (Difference["report"] | undefined)[] = [];
+  const last = await session.row(
+    sql`select max((change ->> 'install')::integer) as number from ${raw(schema)}.schema_change`,
+  );
+  const number = numberOf(last, "number") + 1;
+  await noteAbsent(session, schema, tables);
   for (const table of tables) {
-    if (await hasTriggers(session, attachment, table)) await trackTable(session, attachment, table);
+    if (await staysAsItIs(session, attachment, table)) found.push(await trackTable(session, attachment, table, number));
     else rest.push(table);
   }
   await grant(session, schema, grants);
-  return rest;
+  return { rest, found, number };
 }
 
-async function hasTriggers(session: Session, { schema, options }: Attachment, { sqlName }: TrackedTable) {
+/** Subscriber capture does not see what is written to a table that this release's code does not track. */
+async function noteAbsent(session: Session, schema: string, tables: readonly TrackedTable[]): Promise<void> {
+  await session.rows(sql`
+    update ${raw(schema)}.tracked set absent = true
+    where capture = 'subscriber' and not absent and table_name <> all (${tables.map(({ tableName }) => tableName)})`);
+}
+
+async function staysAsItIs(session: Session, { schema, options }: Attachment, { sqlName }: TrackedTable) {
   const row = await session.row(sql`
-    select exists (select from ${raw(schema)}.tracked t where t.table_oid = to_regclass(${sqlName})
+    select exists (select from ${raw(schema)}.tracked t where t.table_oid = to_regclass(${sqlName}) and (t.columns is null or ${raw(schema)}.is_followed(t))
       and not exists (select from ${raw(schema)}.unfit_triggers(t.table_oid, t.id, ${options.capture}))) as yes`);
   return row?.yes === "t";
 }
 
-async function trackTable(session: Session, { schema, options }: Attachment, table: TrackedTable): Promise<void> {
+async function trackTable(
+  session: Session,
+  attachment: Attachment,
+  table: TrackedTable,
+  number: number,
+): Promise<Difference["report"] | undefined> {
+  const { schema, options } = attachment;
   const there = (await session.row(sql`select to_regclass(${table.sqlName}) as there`))?.there;
   if (there === null) {
     throw new EventLogError("INSTALL_STALE", `The table ${table.tableName} of ${table.entity} does not exist.`, {
       hint: "Run the migrations (or synchronize) before install().",
     });
   }
+  const spec = JSON.stringify(specOf(table, options.capture));
+  const { columns, today, fills, report } = await followTable(session, attachment, table, number);
   await session.rows(
-    sql`select ${raw(schema)}.track(${table.sqlName}::regclass, ${JSON.stringify(specOf(table, options.capture))}::jsonb)`,
+    sql`select ${raw(schema)}.track(${table.sqlName}::regclass, ${spec}::jsonb, ${columns}::jsonb, ${today}, ${fills}::jsonb)`,
   );
+  return report;
 }
 
-const optionKeys = ["grantTo", "grantReadTo", "queryRunner", "lockTimeoutMs"];
+const optionKeys = ["grantTo", "grantReadTo", "queryRunner", "lockTimeoutMs", "onProgress", "signal"];
 
 function check(options: InstallOptions): void {
   const fail = (what: string) => new EventLogError("OPTIONS_INVALID", `install: ${what}.`);
@@ -156,4 +229,8 @@ function check(options: InstallOptions): void {
     throw fail("expected queryRunner to be a query runner of TypeORM, as a migration gets it");
   if (options.lockTimeoutMs !== undefined && !(options.lockTimeoutMs >= 0))
     throw fail("expected lockTimeoutMs to be a number of milliseconds");
+  if (options.onProgress !== undefined && typeof options.onProgress !== "function")
+    throw fail("expected onProgress to be a function");
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
+    throw fail("expected signal to be an AbortSignal");
 }

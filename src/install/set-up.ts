@@ -29,9 +29,9 @@ export type SetUp = <T>(work: () => Promise<T>) => Promise<T>;
 export async function withSetUp<T>(
   dataSource: DataSource,
   { queryRunner, lockTimeoutMs: triedForMs = 60_000 }: SetUpOptions,
-  work: (session: Session, setUp: SetUp) => Promise<T>,
+  work: (session: Session, setUp: SetUp, nested: boolean) => Promise<T>,
 ): Promise<T> {
-  const run = (session: Session, nested: boolean) => work(session, retried(session, triedForMs, { nested }));
+  const run = (session: Session, nested: boolean) => work(session, retried(session, triedForMs, { nested }), nested);
   if (queryRunner === undefined)
     return asOwner(
       dataSource,

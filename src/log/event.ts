@@ -1,6 +1,7 @@
 import { parseExactly } from "../core/exact-json.js";
 import type { TextRow } from "../core/session.js";
-import type { Statement } from "../core/sql.js";
+import { raw, sql, type Statement } from "../core/sql.js";
+import type { Origin } from "../../entities/event.js";
 import type { Action } from "../core/tracked.js";
 
 /** One recorded change. `Columns` is the row as columns, spelled as the database spells them. */
@@ -12,8 +13,10 @@ export interface RecordedEvent<Columns = Record<string, unknown>> {
   /** Primary key columns and their values. */
   readonly recordId: Record<string, unknown>;
   readonly action: Action;
-  /** The request context's, or "soft-remove", "recover", "baseline", "rewind", "revert", "erase". */
+  /** The request context's, or "soft-remove", "recover". */
   readonly actionName: string | null;
+  /** "capture" for a write of the application's; else what the log itself did. Nobody else can say it. */
+  readonly origin: Origin;
   /** The version of the data's shape when it was recorded. */
   readonly version: number;
   /** create: the whole row; update: the changed columns; destroy: {}. int8 and numeric are strings. */
@@ -34,14 +37,20 @@ export interface RecordedEvent<Columns = Record<string, unknown>> {
 }
 
 /**
- * What is selected for an event, from `event e` joined with `tracked t`: numbers that JavaScript would round are made strings
- * here, before any JSON.parse.
+ * What is selected for an event, from `event e` with `eventJoins`: numbers that JavaScript would round are made strings here, before
+ * any JSON.parse.
  */
-export const eventColumns = (schema: string, { data = "e.data", previous = "e.previous" } = {}): Statement => {
+export const eventColumns = (
+  schema: string,
+  {
+    data = "case when l.data is null then e.data else e.data || l.data end",
+    previous = "case when l.data is null then e.previous else e.previous || l.previous end",
+  } = {},
+): Statement => {
   const digits = (value: string) =>
     `case when t.digit_columns is null then ${value} else ${schema}.digits_as_text(${value}, t.digit_columns) end`;
   return {
-    text: `e.position, e.entity, ${digits("e.record_id")} as record_id, e.action, e.action_name, e.version,
+    text: `e.position, e.entity, ${digits("e.record_id")} as record_id, e.action, e.action_name, e.origin, e.version,
       ${digits(data)} as data, ${digits(previous)} as previous, to_jsonb(t.json_columns) as json_columns,
       e.actor_type, e.actor_id, e.actor_name, e.metadata, e.tenant, e.correlation_id, e.causation_id, e.transaction_id,
       extract(epoch from e.occurred_at) * 1000 as occurred_at`,
@@ -49,11 +58,15 @@ export const eventColumns = (schema: string, { data = "e.data", previous = "e.pr
   };
 };
 
-/** The events, each with the table that it belongs to, also after that was renamed. */
-export const eventSource = (schema: string): Statement => ({
-  text: `${schema}.event e left join ${schema}.tracked t on t.table_name = e.table_name or e.table_name = any (t.former_tables)`,
+/** To an event `e`, the table that it belongs to, also after that was renamed, and values that were shown later. */
+export const eventJoins = (schema: string): Statement => ({
+  text: `left join ${schema}.tracked t on t.table_name = e.table_name or e.table_name = any (t.former_tables)
+    left join ${schema}.event_late l on l.position = e.position`,
   values: [],
 });
+
+/** The events, each with what eventColumns reads. */
+export const eventSource = (schema: string): Statement => sql`${raw(schema)}.event e ${eventJoins(schema)}`;
 
 export function eventOf<Columns>(row: TextRow): RecordedEvent<Columns> {
   const columns = (json: string | null | undefined) => readableRow(json, row.json_columns) as Partial<Columns>;
@@ -63,6 +76,7 @@ export function eventOf<Columns>(row: TextRow): RecordedEvent<Columns> {
     recordId: parsed(row.record_id) ?? {},
     action: row.action as Action,
     actionName: row.action_name ?? null,
+    origin: row.origin as Origin,
     version: Number(row.version),
     data: columns(row.data),
     previous: columns(row.previous),
@@ -88,9 +102,18 @@ export function readableRow(
   const data = parsed<Record<string, unknown>>(json) ?? {};
   for (const name of parsed<string[]>(jsonColumns) ?? []) {
     const value = Object.hasOwn(data, name) ? data[name] : undefined;
-    if (typeof value === "string") data[name] = parseExactly(value);
+    if (typeof value === "string") data[name] = documentOf(value);
   }
   return data;
+}
+
+/** A document that is recorded as text; text itself if the column was no document when it was written. */
+function documentOf(text: string): unknown {
+  try {
+    return parseExactly(text);
+  } catch {
+    return text;
+  }
 }
 
 function parsed<T>(json: string | null | undefined): T | undefined {

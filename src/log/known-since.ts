@@ -29,7 +29,7 @@ export async function refuseBeforeBaseline(
     from unnest(${tables.map(({ tableName }) => tableName)}::text[]) t (name)
     join ${raw(schema)}.event e on e.table_name = any (${raw(schema)}.table_names(t.name))
     ${keys === undefined ? sql`join ${raw(schema)}.tracked k on k.table_name = t.name and k.had_rows` : sql``}
-    where e.action_name = 'baseline' and ${afterCut(cut)} ${ofRecords}
+    where e.origin = 'baseline' and ${afterCut(cut)} ${ofRecords}
     group by e.entity order by 2 desc limit 1`);
   if (row === undefined) return;
   throw new EventLogError(

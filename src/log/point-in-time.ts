@@ -4,7 +4,7 @@ import { EventLogError } from "../core/errors.js";
 import { numberOf, positionOf, type Session } from "../core/session.js";
 import { raw, sql, type Statement } from "../core/sql.js";
 import { type Cut, inCut } from "./cut.js";
-import { lastPosition } from "./last-position.js";
+import { lastPosition, newestPosition } from "./last-position.js";
 import { settled } from "./settled.js";
 
 /** A moment in the log: a time, a position (inclusive), or a bookmark. Text is ISO 8601 with an offset. */
@@ -13,7 +13,7 @@ export type PointInTime = Date | string | bigint | { readonly bookmark: string }
 /** Everything that is committed. */
 export async function endOfLog(session: Session, dataSource: DataSource): Promise<Cut> {
   const { schema } = attachmentOf(dataSource);
-  const row = await session.row(sql`select max(position) as position from ${raw(schema)}.event`);
+  const row = await session.row(sql`select ${newestPosition(schema)} as position`);
   return { position: positionOf(row, "position"), leftOut: [], epoch: 0 };
 }
 
@@ -21,7 +21,7 @@ export async function endOfLog(session: Session, dataSource: DataSource): Promis
 export async function committedNow(session: Session, dataSource: DataSource): Promise<Cut> {
   const { schema } = attachmentOf(dataSource);
   const row = await session.row(sql`
-    select (select max(position) from ${raw(schema)}.event) as position, (select epoch from ${raw(schema)}.installation) as epoch,
+    select ${newestPosition(schema)} as position, (select epoch from ${raw(schema)}.installation) as epoch,
       pg_current_snapshot() as snapshot`);
   return { position: positionOf(row, "position"), ...openIn(row?.snapshot ?? ""), epoch: numberOf(row, "epoch") };
 }
@@ -83,7 +83,12 @@ async function atTime(session: Session, dataSource: DataSource, time: Date): Pro
       { details: { positions } },
     );
   }
-  const position = positionOf(cut, "position");
+  const last = positionOf(cut, "position");
+  const changed = await session.row(
+    sql`select max(position) as position from ${raw(schema)}.schema_change where recorded_at < ${end}`,
+  );
+  // What an install found before the time counts, also if nothing was written since.
+  const position = last > positionOf(changed, "position") ? last : positionOf(changed, "position");
   const leftOut = new Set([...listOf(cut.leftOut), ...(await committedAfter(session, schema, position, end))]);
   return { position, leftOut: [...leftOut], epoch: numberOf(cut, "epoch") };
 }
@@ -124,7 +129,6 @@ function openIn(snapshot: string): Pick<Cut, "leftOut" | "before"> {
 
 /** The position up to which a cut really goes: its last event that is not left out. */
 export async function effectivePosition(session: Session, schema: string, cut: Cut): Promise<bigint> {
-  if (cut.leftOut.length === 0 && cut.before === undefined) return cut.position;
   const row = await session.row(
     sql`select max(e.position) as position from ${raw(schema)}.event e where ${inCut(cut)}`,
   );

@@ -1,4 +1,5 @@
 import type { DataSource } from "typeorm";
+import { type Origin, origins } from "../../entities/event.js";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
 import { refuseNoObject } from "../core/options.js";
@@ -20,6 +21,8 @@ export interface EventFilter {
   readonly recordId?: RecordId | undefined;
   readonly action?: Action | undefined;
   readonly actionName?: string | undefined;
+  /** "capture" for the application's own writes; else what the log itself did, such as "migration" or "rewind". */
+  readonly origin?: Origin | undefined;
   readonly actor?: { readonly type: string; readonly id?: Actor["id"] | undefined } | undefined;
   readonly tenant?: string | undefined;
   readonly correlationId?: string | undefined;
@@ -123,13 +126,14 @@ async function ofEntity(session: Session, dataSource: DataSource, entity: Entity
 }
 
 async function conditionsOf(session: Session, dataSource: DataSource, filter: EventFilter): Promise<Statement[]> {
-  const { entity, recordId, action, actionName, actor, tenant, correlationId, after, from, to } = filter;
+  const { entity, recordId, action, actionName, origin, actor, tenant, correlationId, after, from, to } = filter;
   const conditions: Statement[] = [];
   if (entity !== undefined && recordId !== undefined)
     conditions.push(await ofRecord(session, dataSource, entity, recordId));
   else if (entity !== undefined) conditions.push(await ofEntity(session, dataSource, entity));
   if (action !== undefined) conditions.push(sql`e.action = ${action}`);
   if (actionName !== undefined) conditions.push(sql`e.action_name = ${actionName}`);
+  if (origin !== undefined) conditions.push(sql`e.origin = ${origin}`);
   if (actor !== undefined) conditions.push(sql`e.actor_type = ${actor.type}`);
   if (actor?.id !== undefined) conditions.push(sql`e.actor_id = ${String(actor.id)}`);
   if (tenant !== undefined) conditions.push(sql`e.tenant = ${String(tenant)}`);
@@ -151,6 +155,7 @@ const filterKeys = [
   "recordId",
   "action",
   "actionName",
+  "origin",
   "actor",
   "tenant",
   "correlationId",
@@ -169,9 +174,10 @@ function check(filter: EventFilter): void {
   };
   refuseNoObject("events", filter, `It takes ${filterKeys.join(", ")}.`);
   for (const key of Object.keys(filter)) if (!filterKeys.includes(key)) fail("the filter", "made of known keys", key);
-  const { recordId, entity, action, actor, after, order, limit } = filter;
+  const { recordId, entity, action, origin, actor, after, order, limit } = filter;
   if (recordId !== undefined && entity === undefined) fail("recordId", "given with entity", "no entity");
   if (action !== undefined && !actions.includes(action)) fail("action", actions.join(", "), action);
+  if (origin !== undefined && !origins.includes(origin)) fail("origin", origins.join(", "), origin);
   if (actor !== undefined && typeof (actor as Actor | null)?.type !== "string")
     fail("actor", "an object { type, id? }", actor);
   if (after !== undefined && typeof after !== "bigint") fail("after", "a bigint position", after);

@@ -9,6 +9,7 @@ import { captureFindings } from "./capture-findings.js";
 import { type Finding, refuse } from "./finding.js";
 import { adviceOn } from "./advice.js";
 import { lastPosition } from "./last-position.js";
+import { type RecordedSchemaChange, schemaChanges } from "./schema-changes.js";
 import { stepOf } from "./step.js";
 import { trackedTables } from "./tracked-tables.js";
 
@@ -26,6 +27,8 @@ export interface Status {
   /** Under subscriber capture: what this process's DataSource wrote, or was refused, without it being recorded. */
   readonly uncaptured: readonly UncapturedWrite[];
   readonly findings: readonly Finding[];
+  /** What installs found changed in tracked tables, oldest first; empty for a role that may not read the log. */
+  readonly schemaChanges: readonly RecordedSchemaChange[];
   /** What would make the log more exact, in sentences; nothing is wrong without it. */
   readonly advice: readonly string[];
 }
@@ -53,6 +56,7 @@ export async function status(dataSource: DataSource): Promise<Status> {
       estimatedEvents: numberOf(found, "events"),
       uncaptured: link.uncaptured.list(),
       findings,
+      schemaChanges: may.readEvents ? await schemaChanges(session, schema) : [],
       advice: may.readEvents ? await adviceOn(session, schema) : installed ? [mayNotRead] : [],
     };
   });
@@ -67,7 +71,7 @@ async function rightsOn(session: Session, schemaName: string): Promise<{ readSte
     select bool_and(readable) filter (where name = 'installation') as step, bool_and(readable) as events
     from (select c.relname as name, has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as readable
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = ${schemaName} and c.relname in ('installation', 'event', 'commit_marker')) t`);
+      where n.nspname = ${schemaName} and c.relname in ('installation', 'event', 'commit_marker', 'schema_change')) t`);
   return { readStep: row?.step === "t", readEvents: row?.events === "t" };
 }
 
@@ -105,22 +109,28 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
       },
     ];
   const readable = numberOf(access, "readable") === 2;
-  const expected = trackedTables(dataSource).map(({ entity, sqlName, tableName, versions }) => ({
+  const expected = trackedTables(dataSource).map(({ entity, sqlName, tableName, keyColumns, versions }) => ({
     entity,
     sqlName,
     tableName,
+    keyColumns,
     ...versions,
   }));
   const tracked = readable
     ? sql`${raw(schema)}.tracked`
-    : sql`(select null::oid as table_oid, null as table_name, null::jsonb as versions, null as capture, null as shape where false)`;
+    : sql`(select null::oid as table_oid, null as table_name, null::jsonb as versions, null as capture, null::text[] as key_columns, null::jsonb as columns where false)`;
   const rows = await session.rows(sql`
     select e.entity, e."tableName", o.oid is null as gone,
       (select r.table_oid::regclass::text from ${tracked} r join pg_class c on c.oid = r.table_oid where r.table_name = e."tableName") as renamed, t.table_oid is null as untracked,
       (t.versions ->> 'create')::integer < e."create" or (t.versions ->> 'update')::integer < e."update" or (t.versions ->> 'destroy')::integer < e.destroy as older,
       t.capture <> ${options.capture} as other_capture,
+      t.capture = 'subscriber' and e."keyColumns" <> (
+        select jsonb_agg(coalesce(a.attname, k.name) order by k.ordinal)
+        from unnest(t.key_columns) with ordinality as k (name, ordinal)
+        left join jsonb_to_recordset(t.columns) as c (name text, number smallint) on c.name = k.name
+        left join pg_attribute a on a.attrelid = o.oid and a.attnum = c.number and not a.attisdropped) as other_key,
       ${options.capture}::text = 'trigger' and (select count(*) from pg_trigger g join pg_proc p on p.oid = g.tgfoid where g.tgrelid = o.oid and p.pronamespace = to_regnamespace(${schema}) and g.tgname like ' chronicle %' and g.tgenabled in ('O', 'A')) < 4 as uncaptured
-    from jsonb_to_recordset(${JSON.stringify(expected)}::jsonb) as e (entity text, "sqlName" text, "tableName" text, "create" integer, "update" integer, destroy integer)
+    from jsonb_to_recordset(${JSON.stringify(expected)}::jsonb) as e (entity text, "sqlName" text, "tableName" text, "keyColumns" jsonb, "create" integer, "update" integer, destroy integer)
     left join lateral (select to_regclass(e."sqlName")::oid as oid) o on true
     left join ${tracked} t on t.table_oid = o.oid
     order by e.entity`);
@@ -136,6 +146,7 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
     else if (row.gone === "t") stale(`The table ${tableName} of ${entity} does not exist.`, runMigrations);
     else if (readable && row.untracked === "t") stale(`${entity} (${tableName}) is not tracked in the database yet.`);
     else if (row.older === "t") stale(`${entity} has a higher version in the code than in the database.`);
+    else if (row.other_key === "t") stale(`${entity} (${tableName}) has another primary key than at the last install.`);
     else if (row.other_capture === "t") stale(`${entity} is captured in another way than the options say.`);
     else if (row.uncaptured === "t") stale(`Capture triggers of ${entity} (${tableName}) are missing or disabled.`);
   }

@@ -6,7 +6,7 @@ import { refuseUnknownOptions } from "../core/options.js";
 import { readingError } from "../core/rights.js";
 import { connect, numberOf, Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
-import { eventColumns, eventOf, type RecordedEvent } from "./event.js";
+import { eventColumns, eventJoins, eventOf, type RecordedEvent } from "./event.js";
 import { wasDropped } from "./known-since.js";
 import { keptFrom } from "./partitions.js";
 
@@ -207,8 +207,7 @@ class Reader {
     const rows = await this.session.rows(sql`
       select ${eventColumns(this.schema)}
       from unnest(${positions}::bigint[]) with ordinality as p (position, ordinal)
-      join ${s}.event e on e.position = p.position
-      left join ${s}.tracked t on t.table_name = e.table_name or e.table_name = any (t.former_tables)
+      join ${s}.event e on e.position = p.position ${eventJoins(this.schema)}
       order by p.ordinal`);
     return rows.map((row) => eventOf(row));
   }

@@ -20,7 +20,7 @@ describe("what random histories found", () => {
     await world.dataSource.manager.insert(Team, { name: "" });
     await world.rewind(0);
     const [last] = await world.history(Team, "");
-    expect(last).to.include({ action: "destroy", actionName: "rewind" });
+    expect(last).to.include({ action: "destroy", origin: "rewind" });
   });
 
   it("a rewind records rows whole, with their generated columns, and nothing else", async () => {

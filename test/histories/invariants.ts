@@ -83,7 +83,7 @@ end $$`;
 /** An update of the date that a person was deleted on is named after what it does; no other is. */
 async function expectSoftRemovesNamed(world: World): Promise<void> {
   const wrong = await world.sql(
-    `select position, action_name from chronicle.event where entity = 'Person' and action_name is distinct from 'rewind' and action_name is distinct from case
+    `select position, action_name from chronicle.event where entity = 'Person' and origin = 'capture' and action_name is distinct from case
        when action = 'update' and data ? 'deletedAt' and previous -> 'deletedAt' = 'null' then 'soft-remove'
        when action = 'update' and data -> 'deletedAt' = 'null' then 'recover' end limit 5`,
   );
@@ -104,7 +104,7 @@ async function expectMarks(world: World, works: readonly Work[]): Promise<void> 
      from chronicle.event e
      left join jsonb_to_recordset($1::jsonb) as w (mark integer, taken_back boolean, actor jsonb, tenant text, metadata jsonb)
        on w.mark = (e.metadata ->> 'mark')::integer
-     where e.action_name is distinct from 'rewind' and (
+     where e.origin <> 'rewind' and (
        w.mark is null or w.taken_back or e.metadata is distinct from w.metadata or e.tenant is distinct from w.tenant
        or (e.actor_type, e.actor_id, e.actor_name) is distinct from (w.actor ->> 'type', w.actor ->> 'id', w.actor ->> 'name'))
      order by e.position limit 5`,

@@ -45,8 +45,8 @@ describe("baseline", () => {
     );
     expect(rows).to.equal(2_345 + 2_500 + 1_500);
     expect(progress.map((step) => step.rows)).to.deep.equal([1000, 2000, 2345, 3345, 4345, 4845, 5845, 6345]);
-    const kinds = await app.sql("select distinct action, action_name, actor_id from chronicle.event");
-    expect(kinds).to.deep.equal([{ action: "create", action_name: "baseline", actor_id: "deploy" }]);
+    const kinds = await app.sql("select distinct action, origin, actor_id from chronicle.event");
+    expect(kinds).to.deep.equal([{ action: "create", origin: "baseline", actor_id: "deploy" }]);
     expect(await app.log.baseline()).to.deep.equal({ rows: 0 });
     const live = await app.rows();
     await app.wipe();
@@ -119,7 +119,7 @@ describe("baseline", () => {
     }
     const courses = await app.sql<{ course: string; records: string }>(
       `select course, count(*) as records from (
-         select string_agg(case when action_name = 'baseline' then 'b' else left(action, 1) end, '' order by position) as course
+         select string_agg(case when origin = 'baseline' then 'b' else left(action, 1) end, '' order by position) as course
          from chronicle.event where table_name = 'public.part' group by record_key) c group by 1`,
     );
     const kinds = courses.map(({ course }) => course);

@@ -127,9 +127,15 @@ describe("a sensitive value", () => {
     expect(textOf(broken)).to.include("short").and.not.include(canary);
     await query(postgres.url, "alter table account drop constraint short");
 
-    // A column whose type changed under the same version.
-    await query(postgres.url, `alter table account alter tax_number type integer using null`);
-    const unreadable = await rejectionOf(log.replay());
-    expect(textOf(unreadable)).to.include("integer").and.not.include(canary);
+    // A column whose type changed, and what it held before does not cast to it.
+    const before = await log.bookmark("before the change");
+    await query(
+      postgres.url,
+      `update account set tax_number = 'other ' || id; alter table account alter tax_number type integer using null`,
+    );
+    await log.install();
+    const unreadable = await rejectionOf(log.shadow({ bookmark: before.name }));
+    expect(unreadable).to.include({ code: "VALUE_NOT_CASTABLE" });
+    expect(textOf(unreadable)).to.include("tax_number").and.not.include(canary);
   });
 });

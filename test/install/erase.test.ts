@@ -111,7 +111,14 @@ describe("erase", () => {
     expect(erased).to.equal(2);
     for (const secret of [...secrets, "second-canary"]) expect(await everything()).to.not.include(secret);
     const event = (await app.log.history(Person, id)).at(-1);
-    expect(event).to.deep.include({ action: "update", actionName: "erase", data: {}, previous: {}, tenant: "acme" });
+    expect(event).to.deep.include({
+      action: "update",
+      actionName: "privacy.request",
+      origin: "erase",
+      data: {},
+      previous: {},
+      tenant: "acme",
+    });
     expect(event?.actor).to.deep.equal({ type: "user", id: "7", name: null });
     expect(event?.metadata).to.deep.equal({
       ticket: 12,
@@ -155,12 +162,12 @@ describe("erase", () => {
     const { id } = await people().save(canary());
     await people().update({ id }, { taxNumber: null });
     expect(await app.log.erase(Person, id, { columns: ["taxNumber"] })).to.deep.equal({ erased: 2 });
-    expect((await app.log.history(Person, id)).at(-1)?.actionName).to.equal("erase");
+    expect((await app.log.history(Person, id)).at(-1)?.origin).to.equal("erase");
     expect(await everything()).to.not.include("DE-4711");
     await people().delete({ id });
     expect(await everything()).to.include("canary@example.org");
     expect(await app.log.erase(Person, id)).to.deep.equal({ erased: 2 });
-    expect((await app.log.history(Person, id)).at(-1)).to.deep.include({ actionName: "erase", tenant: "acme" });
+    expect((await app.log.history(Person, id)).at(-1)).to.deep.include({ origin: "erase", tenant: "acme" });
     for (const secret of secrets) expect(await everything()).to.not.include(secret);
     await app.dataSource.getRepository(Plain).save({ name: "so that there is a row" });
     const rows = await app.rows();
@@ -222,8 +229,8 @@ describe("erase", () => {
   it("knows the sensitive columns of children under single-table inheritance", async () => {
     const { id } = await app.dataSource.getRepository(InPatient).save({ name: "Bo", diagnosis: "canary" });
     expect(await app.log.erase(InPatient, id)).to.deep.equal({ erased: 1 });
-    expect((await app.log.history(InPatient, id)).map(({ entity, actionName }) => [entity, actionName])).to.deep.equal([
-      ["InPatient", null],
+    expect((await app.log.history(InPatient, id)).map(({ entity, origin }) => [entity, origin])).to.deep.equal([
+      ["InPatient", "capture"],
       ["InPatient", "erase"],
     ]);
     expect(await everything()).to.not.include("canary");

@@ -64,10 +64,10 @@ describe("install", () => {
   it("does nothing when all is as it should be, in another process too", async () => {
     app = await TrackedApplication.start([Post, Tag], { install: false });
     const tables = ["public.tag", "public.post", "public.post_tags_tag"];
-    expect(await app.log.install()).to.deep.equal({ changed: true, step: latestStep, tables });
+    expect(await app.log.install()).to.deep.equal({ changed: true, step: latestStep, tables, schemaChanges: [] });
     const written = () => app.value("select count(*) from pg_stat_xact_user_tables");
     const before = [await written(), await app.value("select installed_at::text from chronicle.installation")];
-    expect(await app.log.install()).to.deep.equal({ changed: false, step: latestStep, tables });
+    expect(await app.log.install()).to.deep.equal({ changed: false, step: latestStep, tables, schemaChanges: [] });
     const process = await another([Post, Tag]);
     expect(await eventLog(process).install()).to.include({ changed: false });
     expect([await written(), await app.value("select installed_at::text from chronicle.installation")]).to.deep.equal(
@@ -99,8 +99,8 @@ describe("install", () => {
       @PrimaryGeneratedColumn() id!: number;
     }
     app = await TrackedApplication.start([Untracked], { install: false });
-    expect(await app.log.install()).to.deep.equal({ changed: true, step: latestStep, tables: [] });
-    expect(await app.log.install()).to.deep.equal({ changed: false, step: latestStep, tables: [] });
+    expect(await app.log.install()).to.deep.equal({ changed: true, step: latestStep, tables: [], schemaChanges: [] });
+    expect(await app.log.install()).to.deep.equal({ changed: false, step: latestStep, tables: [], schemaChanges: [] });
   });
 
   it("takes each step once, from the one that is installed, and leaves what a newer library installed alone", async () => {

@@ -39,7 +39,7 @@ describe("upkeep under capture by the subscriber", () => {
     expect(erased).to.equal(2);
     expect(await everything()).to.not.include("canary");
     expect((await app.log.history(Guest, guest.id)).at(-1)).to.deep.include({
-      actionName: "erase",
+      origin: "erase",
       actor: { type: "user", id: "1", name: null },
     });
     await expectEqual(app, "after the erasure");
@@ -57,7 +57,7 @@ describe("upkeep under capture by the subscriber", () => {
       "insert into guest (name, passport) select 'g' || i, 'p' || i from generate_series(1, 1200) i",
     );
     await guests.save({ id: 3, name: "changed before the baseline" });
-    expect((await app.log.history(Guest, 3)).map(({ actionName }) => actionName)).to.deep.equal(["baseline"]);
+    expect((await app.log.history(Guest, 3)).map(({ origin }) => origin)).to.deep.equal(["baseline"]);
     expect(await app.log.baseline()).to.deep.equal({ rows: 1_199 });
     await guests.save({ id: 4, name: "changed after it" });
     expect(await app.log.baseline()).to.deep.equal({ rows: 0 });

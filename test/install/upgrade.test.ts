@@ -61,11 +61,11 @@ describe("a log that the first version installed", () => {
       records: 1,
     });
     const events = await app.query(
-      "select action, action_name, data ->> 'label' as label from chronicle.event order by position",
+      "select action, origin, data ->> 'label' as label from chronicle.event order by position",
     );
     expect(events).to.deep.equal([
-      { action: "create", action_name: "baseline", label: "one" },
-      { action: "create", action_name: null, label: "three" },
+      { action: "create", origin: "retained", label: "one" },
+      { action: "create", origin: "capture", label: "three" },
     ]);
     expect(await app.log.verify()).to.include({ equal: true });
   });

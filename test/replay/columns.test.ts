@@ -113,11 +113,15 @@ describe("replay of columns", function () {
       "alter table short alter column code type character varying(3) using left(code, 3)",
       "alter table short alter column rate type numeric(6, 2)",
     );
-    expect(await rejectionOf(app.log.verify())).to.include({ code: "22001" });
-    await app.spoil(
-      "alter table short alter column code type character varying(6)",
-      "update short set code = 'abcdef'",
-    );
+    await app.log.install();
     expect(await app.log.verify()).to.include({ equal: true });
+    await app.spoil(
+      "alter table chronicle.event disable trigger user",
+      "update chronicle.event set data = data || '{\"code\": \"abcdef\"}' where origin = 'migration'",
+      "alter table chronicle.event enable trigger user",
+    );
+    const refused = await rejectionOf(app.log.verify());
+    expect(refused).to.include({ code: "VALUE_NOT_CASTABLE" });
+    expect(refused.details).to.deep.include({ entity: "Short", recordKey: "1", column: "code", version: 1 });
   });
 });

@@ -147,9 +147,9 @@ describe("replay of one tenant", function () {
       { projects: ["a1", "changed by no one", "b4"], tasks: ["a1", "changed by b", "b4"] },
     ]);
     await expectEqual(app, "after a replay of one tenant");
-    expect(
-      (await app.events({ actionName: "rewind" })).map(({ entity, action }) => `${entity} ${action}`),
-    ).to.have.members(["Project update", "Project destroy", "Task update", "Task destroy"]);
+    expect((await app.events({ origin: "rewind" })).map(({ entity, action }) => `${entity} ${action}`)).to.have.members(
+      ["Project update", "Project destroy", "Task update", "Task destroy"],
+    );
   });
 
   it("mends its rows alone, and knows which unknown rows are its own", async () => {

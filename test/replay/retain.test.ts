@@ -128,8 +128,8 @@ describe("retention", function () {
     const after = await stored();
     expect(after.slice(-kept)).to.deep.equal(held.slice(-kept));
     const standing = (await app.events()).slice(0, -kept);
-    expect(standing.map(({ action, actionName, actor }) => [action, actionName, actor?.id])).to.deep.equal(
-      Array.from({ length: 6 }, () => ["create", "baseline", "clerk"]),
+    expect(standing.map(({ action, origin, actor }) => [action, origin, actor?.id])).to.deep.equal(
+      Array.from({ length: 6 }, () => ["create", "retained", "clerk"]),
     );
     await expectEqual(app, "after retention");
     expect(await app.log.install(), "an install afterwards").to.include({ changed: false });

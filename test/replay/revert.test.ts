@@ -51,7 +51,7 @@ describe("revert", function () {
     expect(event).to.deep.include({
       entity: "Account",
       action: "update",
-      actionName: "revert",
+      origin: "revert",
       recordId: { id: one?.id },
     });
     expect(event?.data).to.deep.equal({ mail: "one@x" });
@@ -89,12 +89,12 @@ describe("revert", function () {
     const one = await accounts().save({ mail: "one@x", secret: "s" });
     const { bookmark } = await app.moment();
     await accounts().delete(one.id);
-    expect(await app.log.revert(Account, one.id, { bookmark })).to.include({ action: "create", actionName: "revert" });
+    expect(await app.log.revert(Account, one.id, { bookmark })).to.include({ action: "create", origin: "revert" });
     expect(await accounts().findOneByOrFail({ id: one.id })).to.include({ mail: "one@x", secret: "s" });
     const late = await accounts().save({ mail: "late@x" });
     expect(await app.log.revert(Account, late.id, { bookmark })).to.include({
       action: "destroy",
-      actionName: "revert",
+      origin: "revert",
     });
     expect(await accounts().count()).to.equal(1);
     await expectEqual(app, "after both");

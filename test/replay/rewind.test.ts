@@ -31,11 +31,11 @@ describe("a replay to the past", function () {
     expect(report.rows).to.deep.equal({ inserted: 1, updated: 1, deleted: 1, kept: 0 });
     const events = await app.events({ after: last });
     expect(
-      events.map(({ action, recordId, data, actionName }) => ({ action, id: recordId["id"], data, actionName })),
+      events.map(({ action, recordId, data, origin }) => ({ action, id: recordId["id"], data, origin })),
     ).to.have.deep.members([
-      { action: "update", id: fern?.id, data: { height: 0 }, actionName: "rewind" },
-      { action: "create", id: moss?.id, data: { id: moss?.id, name: "moss", height: 0 }, actionName: "rewind" },
-      { action: "destroy", id: oak?.id, data: {}, actionName: "rewind" },
+      { action: "update", id: fern?.id, data: { height: 0 }, origin: "rewind" },
+      { action: "create", id: moss?.id, data: { id: moss?.id, name: "moss", height: 0 }, origin: "rewind" },
+      { action: "destroy", id: oak?.id, data: {}, origin: "rewind" },
     ]);
     for (const event of events) {
       expect(event.actor).to.include({ id: "1" });

@@ -25,7 +25,7 @@ const tries = {
   "change how a table is captured": "update chronicle.tracked set actions = '{}'",
   "replace the capture function":
     "create or replace function chronicle.capture_1() returns trigger language plpgsql as 'begin return null; end'",
-  "append an event of its own": `select chronicle.append(array[row(1, 'public.account', null, '{"id": 99, "name": "never was"}')::chronicle.change])`,
+  "append an event of its own": `select chronicle.append(array[row(1, 'public.account', null, '{"id": 99, "name": "never was"}')::chronicle.change], 'baseline')`,
   "call capture by hand": "select chronicle.capture_1()",
   "capture a table of its own in the place of the tracked one": `create temp table mine (id integer, name text);
     create trigger forge after insert on mine referencing new table as new_rows for each statement execute function chronicle.capture_1()`,

@@ -1,5 +1,7 @@
 import { terminateUnderWork } from "../crashes/sessions.js";
+import { proveMigrations } from "../migrations/histories/prove.js";
 import { proveValues } from "../values/prove.js";
+import { inBatches } from "./batches.js";
 import { faultsOf } from "./faults.js";
 import { historiesUnder } from "./histories.js";
 import { points, tail } from "./loads.js";
@@ -36,5 +38,6 @@ export const parts: Readonly<Record<string, Part>> = {
   "lose answer": faultsOf("lose answer", { full: 50, round: 4 }),
   "histories by row triggers": historiesUnder("row", { full: 150, round: 5 }),
   "histories by the subscriber": historiesUnder("subscriber", { full: 150, round: 5 }),
+  migrations: { full: 1_000, round: 20, run: (times, options) => inBatches(times, options, proveMigrations) },
   histories: historiesUnder("statement", { full: 1_000, round: 20 }),
 };

@@ -7,9 +7,9 @@ import { anAuthor, aTag, codeOf } from "./paths/write-path.js";
 
 /** An event as a word: create(red), update(red>blue), destroy(blue), by the tag's colour. */
 function words(events: readonly RecordedEvent<{ color: string }>[]): string[] {
-  return events.map(({ action, actionName, data, previous }) => {
+  return events.map(({ action, actionName, origin, data, previous }) => {
     const values = { create: data.color, update: `${previous.color}>${data.color}`, destroy: previous.color };
-    return `${actionName ?? action}(${values[action]})`;
+    return `${origin === "capture" ? (actionName ?? action) : origin}(${values[action]})`;
   });
 }
 

@@ -30,9 +30,9 @@ export function record({ entity, recordId }: { readonly entity: string; readonly
   return [entity, ...Object.values(recordId).map(value)].join(" ");
 }
 
-/** What was done, in the log's word for it or in the application's. */
-export function deed({ action, actionName }: RecordedEvent): string {
-  return actionName ?? action;
+/** What was done, in the application's word for it or in the log's. */
+export function deed({ action, actionName, origin }: RecordedEvent): string {
+  return actionName ?? (origin === "capture" ? action : origin);
 }
 
 /** capital: ∅ → Bern. A row that is new or gone is told by its columns beside the key. */

@@ -1,5 +1,5 @@
-import { InvalidArgumentError } from "commander";
-import type { EventFilter, RecordedEvent } from "../../index.js";
+import { InvalidArgumentError, Option } from "commander";
+import { type EventFilter, type Origin, origins, type RecordedEvent } from "../../index.js";
 import { eventCells } from "../event-text.js";
 import { exportEvents } from "../export-events.js";
 import { counted } from "../output.js";
@@ -11,6 +11,7 @@ import { UsageError } from "../usage-error.js";
 interface Options {
   readonly entity?: string;
   readonly record?: string;
+  readonly origin?: Origin;
   readonly actor?: string;
   readonly from?: string;
   readonly to?: string;
@@ -24,6 +25,11 @@ export const events: Register = (program, action) => {
     .description("Events by position, as they were stored.")
     .option("--entity <name>", "only of this entity, by tracked name")
     .option("--record <id>", "only of this record, with --entity; JSON for a composite key")
+    .addOption(
+      new Option("--origin <origin>", "only what was written by this: the application (capture) or the log").choices(
+        origins,
+      ),
+    )
     .option("--actor <type[:id]>", "only by this actor, such as user:42")
     .option("--from <point>", "only after this point in time")
     .option("--to <point>", "only up to this point in time, inclusive")
@@ -45,12 +51,13 @@ export const events: Register = (program, action) => {
     );
 };
 
-function filterOf({ entity, record, actor, from, to, limit }: Options): EventFilter {
+function filterOf({ entity, record, origin, actor, from, to, limit }: Options): EventFilter {
   if (record !== undefined && entity === undefined) throw new UsageError("--record needs --entity.");
   const [type = "", ...id] = actor?.split(":") ?? [];
   return {
     entity,
     recordId: record === undefined ? undefined : recordIdOf(record),
+    origin,
     actor: actor === undefined ? undefined : { type, id: id.length === 0 ? undefined : id.join(":") },
     from: from === undefined ? undefined : pointOf(from),
     to: to === undefined ? undefined : pointOf(to),

@@ -8,8 +8,10 @@ import { init } from "./init.js";
 import { install } from "./install.js";
 import { migration } from "./migration.js";
 import { partition } from "./partition.js";
+import { reconcile } from "./reconcile.js";
 import { replay } from "./replay.js";
 import { retain } from "./retain.js";
+import { schema } from "./schema.js";
 import { shadow } from "./shadow.js";
 import { status } from "./status.js";
 import { verify } from "./verify.js";
@@ -25,6 +27,8 @@ export const commands: readonly Register[] = [
   replay,
   shadow,
   verify,
+  reconcile,
+  schema,
   baseline,
   bookmark,
   partition,

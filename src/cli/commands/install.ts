@@ -1,5 +1,7 @@
 import type { InstallOptions } from "../../index.js";
+import { counted } from "../output.js";
 import type { Register } from "../run.js";
+import { textOf } from "./schema.js";
 
 export const install: Register = (program, action) => {
   program
@@ -11,11 +13,21 @@ export const install: Register = (program, action) => {
     )
     .option("--grant-read-to <roles...>", "roles that may read events, but no sensitive columns")
     .action(
-      action(async ({ log, out }, options: InstallOptions) => {
-        const report = await log.install(options);
+      action(async ({ log, out, signal }, options: InstallOptions) => {
+        const report = await log.install({
+          ...options,
+          signal,
+          onProgress: ({ entity, rows, events }) => {
+            if (!out.json)
+              process.stderr.write(`${counted(rows, "row")} of ${entity} compared, ${counted(events, "event")}\n`);
+          },
+        });
         out.result(report, () => [
           report.changed ? `The log is installed, step ${report.step}.` : "Nothing to do: the log is up to date.",
           `Tracked tables: ${report.tables.join(", ") || "none"}`,
+          ...report.schemaChanges.map(
+            (change) => `${change.entity} changed: ${textOf(change)} (${counted(change.recordedRows, "row")} recorded)`,
+          ),
         ]);
       }),
     );

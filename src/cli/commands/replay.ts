@@ -1,10 +1,9 @@
 import { Option } from "commander";
-import { createInterface } from "node:readline";
 import type { ReplayOptions, ReplayReport } from "../../index.js";
+import { isWanted, refuseWithoutTerminal } from "../confirm.js";
 import { counted, tableOf } from "../output.js";
 import { pointHelp, pointOf } from "../point.js";
 import type { Register } from "../run.js";
-import { UsageError } from "../usage-error.js";
 
 interface Options {
   readonly to?: string;
@@ -29,15 +28,10 @@ export const replay: Register = (program, action) => {
         const point = to === undefined ? undefined : pointOf(to);
         const options: ReplayOptions = { unknownRows, signal, onProgress: progress.step };
         if (!dryRun && !yes) {
-          if (!process.stdin.isTTY || !process.stderr.isTTY) {
-            throw new UsageError("A replay changes live tables: pass --yes, or look first with --dry-run.");
-          }
+          refuseWithoutTerminal("A replay changes live tables");
           const would = await log.replay(point, { ...options, dryRun: true });
           progress.end();
-          if (!(await isWanted(would, to))) {
-            process.stderr.write("Nothing was changed.\n");
-            return;
-          }
+          if (!(await isWanted(`${summaryOf(would, true)}\nReplay to ${to ?? "the log's end"}?`))) return;
         }
         const report = await log.replay(point, { ...options, dryRun });
         progress.end();
@@ -45,22 +39,6 @@ export const replay: Register = (program, action) => {
       }),
     );
 };
-
-/** Only a yes is one: not Enter, and not the end of the input. */
-async function isWanted(would: ReplayReport, to: string | undefined): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  // While a line is read, Ctrl-C arrives here and not at the process.
-  terminal.once("SIGINT", () => process.emit("SIGINT", "SIGINT") && terminal.close());
-  try {
-    return await new Promise((resolve) => {
-      terminal.once("close", () => resolve(false));
-      const question = `${summaryOf(would, true)}\nReplay to ${to ?? "the log's end"}? [y/N] `;
-      terminal.question(question, (answer) => resolve(/^y(es)?$/i.test(answer.trim())));
-    });
-  } finally {
-    terminal.close();
-  }
-}
 
 function summaryOf({ rows, events, effectivePosition, recorded, drift }: ReplayReport, dryRun: boolean): string {
   const what = `${counted(rows.inserted, "row")} inserted, ${rows.updated} updated, ${rows.deleted} deleted, ${rows.kept} kept`;

@@ -1,0 +1,289 @@
+import { type Attachment } from "../core/attachment.js";
+import { numberOf, positionOf, type Session } from "../core/session.js";
+import { quoteIdentifier, quoteLiteral, raw, sql } from "../core/sql.js";
+import { readSchemaHistories } from "../log/read-schema-history.js";
+import { SchemaHistory } from "../log/schema-history.js";
+import type { TrackedTable } from "../log/tracked-tables.js";
+import {
+  type Difference,
+  differenceOf,
+  type FoundColumn,
+  type FoundTable,
+  hasAlteredKey,
+  type KnownTable,
+  type SchemaVersions,
+  type Storage,
+} from "./schema-diff.js";
+import { specOf } from "./spec.js";
+
+/** What `chronicle.track` is told of a table's shape, and what there is to report. */
+export interface Followed {
+  /** JSON: the columns, each with its id. */
+  readonly columns: string;
+  readonly today: string | null;
+  readonly fills: string;
+  readonly report: Difference["report"] | undefined;
+}
+
+/**
+ * Finds what changed in a table since the last install and writes it down, in the transaction that tracks it. If anything did, the
+ * table is locked against writers first: the position drawn then parts events of the old shape from those of the new one.
+ */
+export async function followTable(
+  session: Session,
+  attachment: Attachment,
+  table: TrackedTable,
+  install: number,
+): Promise<Followed> {
+  const { schema } = attachment;
+  const spec = JSON.stringify(specOf(table, attachment.options.capture));
+  const tracked = await session.row(
+    sql`select ${raw(schema)}.tracked_id_of(${table.sqlName}::regclass, ${spec}::jsonb) as id`,
+  );
+  const trackedId = tracked?.id ?? undefined;
+  if (trackedId !== undefined) {
+    const row = await session.row(
+      sql`select t.columns is null or ${raw(schema)}.is_followed(t) as followed from ${raw(schema)}.tracked t where t.id = ${trackedId}::smallint`,
+    );
+    if (row?.followed !== "t") await session.run(`lock table ${table.sqlName} in share row exclusive mode`);
+  }
+  const found = await findTable(session, schema, table, trackedId);
+  const known = trackedId === undefined ? undefined : await knownTable(session, schema, trackedId);
+  if (trackedId === undefined || known === undefined) return firstSeen(found, table);
+  const histories = await readSchemaHistories(session, schema, [trackedId]);
+  const history = histories.get(trackedId) ?? new SchemaHistory([], new Map(), []);
+  const versions = await versionsOf(session, attachment, table, trackedId);
+  const { capture } = attachment.options;
+  const hasKnownKeys = !hasAlteredKey(known, found) || (await knowsKeys(session, schema, table, trackedId));
+  const difference = differenceOf(known, { ...found, hasKnownKeys }, table, {
+    nextId: nextId(history),
+    capture,
+    versions,
+  });
+  const position = difference.change === undefined ? undefined : await drawPosition(session, schema);
+  const changes = [
+    ...history.changes,
+    ...(difference.change === undefined || position === undefined
+      ? []
+      : [{ ...difference.change, position, install, report: difference.report }]),
+  ];
+  const after = new SchemaHistory(changes, history.seen, difference.columns);
+  await remember(session, schema, { table, trackedId, known, difference, position, install, after });
+  const changed = difference.change !== undefined || difference.comparison !== undefined;
+  return {
+    columns: JSON.stringify(difference.columns),
+    today: after.todaySql(schema),
+    fills: after.fills() ?? "{}",
+    report: changed ? difference.report : undefined,
+  };
+}
+
+function firstSeen(found: Pick<FoundTable, "columns">, table: TrackedTable): Followed {
+  const columns = found.columns.map((column, index) => ({
+    ...column,
+    id: index + 1,
+    hidden: table.sensitiveColumns.has(column.name),
+  }));
+  return { columns: JSON.stringify(columns), today: null, fills: "{}", report: undefined };
+}
+
+function nextId({ changes, now }: SchemaHistory): number {
+  const lists = [now, ...changes.flatMap(({ before, after }) => [before, after])];
+  return 1 + Math.max(0, ...lists.flat().map(({ id }) => id));
+}
+
+async function drawPosition(session: Session, schema: string): Promise<bigint> {
+  return positionOf(
+    await session.row(sql`select nextval(${`${schema}.event_position_seq`}::regclass) as position`),
+    "position",
+  );
+}
+
+interface Remembered {
+  readonly table: TrackedTable;
+  readonly trackedId: string;
+  readonly known: KnownTable;
+  readonly difference: Difference;
+  readonly position: bigint | undefined;
+  readonly install: number;
+  readonly after: SchemaHistory;
+}
+
+async function remember(
+  session: Session,
+  schema: string,
+  { table, trackedId, known, difference, position, install, after }: Remembered,
+): Promise<void> {
+  const { change, comparison } = difference;
+  if (change !== undefined && position !== undefined) {
+    await session.rows(sql`
+      insert into ${raw(schema)}.schema_change (position, tracked_id, change)
+      values (${position}, ${trackedId}::smallint, ${JSON.stringify({ ...change, install, report: difference.report })}::jsonb)`);
+  }
+  await showLateValues(session, schema, table, { trackedId, after });
+  await dropTriggersOf(session, schema, Object.keys(known.storage));
+  if (comparison !== undefined) {
+    await session.rows(sql`
+      update ${raw(schema)}.tracked set unfinished = ${JSON.stringify(comparison)}::jsonb where id = ${trackedId}::smallint`);
+  }
+}
+
+/** A partition that was detached keeps its triggers; what is written to it is no longer the table's. */
+async function dropTriggersOf(session: Session, schema: string, oids: readonly string[]): Promise<void> {
+  const rows = await session.rows(sql`
+    select format('drop trigger %I on %s', g.tgname, g.tgrelid::regclass) as command
+    from pg_trigger g join pg_proc p on p.oid = g.tgfoid
+    where g.tgrelid = any (${oids}::oid[]) and g.tgname like ' chronicle %' and g.tgparentid = 0
+    and p.pronamespace = ${raw(quoteLiteral(schema))}::regnamespace
+    and not exists (select from ${raw(schema)}.tracked t where t.table_oid = g.tgrelid or g.tgrelid in (select relid from pg_partition_tree(t.table_oid)))`);
+  for (const { command } of rows) await session.run(command ?? "");
+}
+
+/**
+ * Values that were kept apart because install did not know their column when they were written, and that are no secret, are
+ * shown with their events from now on.
+ */
+async function showLateValues(
+  session: Session,
+  schema: string,
+  table: TrackedTable,
+  { trackedId, after }: { trackedId: string; after: SchemaHistory },
+): Promise<void> {
+  const shown = after.now.filter(({ name, hidden }) => !hidden && table.plainColumns.includes(name));
+  for (let era = 0; era <= after.changes.length; era++) {
+    const [from, to] = [after.changes[era - 1]?.position ?? 0n, after.changes[era]?.position ?? null];
+    const names = new Map<string | null, string[]>();
+    for (const { id } of shown)
+      for (const { shape, name } of after.namesOf(id, era)) names.set(shape, [...(names.get(shape) ?? []), name]);
+    for (const [shape, list] of names) {
+      const pick = (values: string) =>
+        raw(
+          `(select coalesce(jsonb_object_agg(v.key, v.value), '{}') from jsonb_each(${values}) v where v.key = any (n.names))`,
+        );
+      await session.rows(sql`
+        insert into ${raw(schema)}.event_late (position, data, previous)
+        select e.position, ${pick("s.data")}, ${pick("s.previous")}
+        from (select ${list}::text[] as names) n
+        join ${raw(schema)}.event e on e.position >= ${from} and (${to}::bigint is null or e.position < ${to}::bigint)
+          and e.shape is not distinct from ${shape}::bigint
+          and e.table_name = any (select unnest(array_prepend(t.table_name, t.former_tables)) from ${raw(schema)}.tracked t where t.id = ${trackedId}::smallint)
+        join ${raw(schema)}.event_sensitive s on s.position = e.position and (s.data ?| n.names or s.previous ?| n.names)
+        on conflict (position) do update set data = excluded.data, previous = excluded.previous`);
+    }
+  }
+}
+
+async function findTable(
+  session: Session,
+  schema: string,
+  { sqlName }: TrackedTable,
+  trackedId: string | undefined,
+): Promise<Omit<FoundTable, "hasKnownKeys">> {
+  const row = await session.row(sql`
+    select to_jsonb(f.columns) as columns, f.storage,
+      t.table_oid is distinct from f.oid or t.storage is null as remade
+    from (select oid, ${raw(schema)}.describe(oid) as columns, ${raw(schema)}.storage_of(oid) as storage
+      from (select ${sqlName}::regclass::oid as oid) o) f
+    left join ${raw(schema)}.tracked t on t.id = ${trackedId ?? null}::smallint`);
+  const columns = JSON.parse(row?.columns ?? "[]") as FoundColumn[];
+  const storage = JSON.parse(row?.storage ?? "{}") as Record<string, Storage>;
+  return {
+    columns,
+    storage,
+    remade: row?.remade === "t",
+    fills: trackedId === undefined ? {} : await fillsOf(session, schema, sqlName, columns),
+    filled: trackedId === undefined ? [] : await filledOf(session, Object.keys(storage)),
+  };
+}
+
+/**
+ * What ADD COLUMN gave to rows that were there: PostgreSQL keeps the value until the table is rewritten. A partitioned table has
+ * none itself, its partitions do.
+ */
+async function fillsOf(
+  session: Session,
+  schema: string,
+  sqlName: string,
+  columns: readonly FoundColumn[],
+): Promise<Record<number, string>> {
+  const rows = await session.rows(sql`
+    select distinct on (a.attname) a.attname as name, (a.attmissingval::text::text[])[1] as value, format_type(a.atttypid, a.atttypmod) as type,
+      ${raw(schema)}.column_image_sql('t', 'value', ${raw(schema)}.column_kind(a.atttypid)) as image
+    from (select ${sqlName}::regclass::oid as oid union select relid from pg_partition_tree(${sqlName}::regclass)) r
+    join pg_attribute a on a.attrelid = r.oid
+    where a.attnum > 0 and not a.attisdropped and a.atthasmissing and a.attmissingval is not null`);
+  const fills: Record<number, string> = {};
+  for (const { name, value, type, image } of rows) {
+    const column = columns.find((candidate) => candidate.name === name);
+    if (column === undefined) continue;
+    const made = await session.row(
+      sql`select ${raw(image ?? "null")} as image from (select ${value}::text::${raw(type ?? "text")} as value) t`,
+    );
+    fills[column.number] = made?.image ?? "null";
+  }
+  return fills;
+}
+
+/** Whether the log has events of every row under the key that the row has now. Rows from before a baseline it does not know anyway. */
+async function knowsKeys(session: Session, schema: string, table: TrackedTable, trackedId: string): Promise<boolean> {
+  const id = table.keyColumns.map((name) => `${quoteLiteral(name)}, t.${quoteIdentifier(name)}`).join(", ");
+  const keys = `array[${table.keyColumns.map(quoteLiteral).join(", ")}]::text[]`;
+  const row = await session.row(sql`
+    select k.had_rows and not k.baseline_complete or not exists (
+      select from ${raw(table.sqlName)} t
+      where not exists (
+        select from ${raw(schema)}.event e
+        where e.table_name = any (array_prepend(k.table_name, k.former_tables)) and e.record_key = ${raw(schema)}.record_key(jsonb_build_object(${raw(id)}), ${raw(keys)})
+      )
+    ) as known
+    from ${raw(schema)}.tracked k where k.id = ${trackedId}::smallint`);
+  return row?.known === "t";
+}
+
+async function filledOf(session: Session, oids: readonly string[]): Promise<string[]> {
+  const rows = await session.rows(sql`select o.oid, o.oid::regclass as name from unnest(${oids}::oid[]) as o (oid)`);
+  const filled: string[] = [];
+  if (rows.length < 2) return filled;
+  for (const { oid, name } of rows) {
+    const row = await session.row(sql`select count(*) as rows from (select from only ${raw(name ?? "")} limit 1) r`);
+    if (numberOf(row, "rows") > 0) filled.push(oid ?? "");
+  }
+  return filled;
+}
+
+async function knownTable(session: Session, schema: string, trackedId: string): Promise<KnownTable | undefined> {
+  const row = await session.row(sql`
+    select t.columns, t.storage, to_jsonb(t.key_columns) as keys, to_jsonb(t.excluded_columns) as excluded, to_jsonb(t.actions) as actions,
+      t.audit_only, t.capture, t.absent,
+      (select jsonb_object_agg(name, actions) from (
+        select v.name, jsonb_object_agg(v.action, v.version) as actions from ${raw(schema)}.versions(t.spec) v group by v.name) v) as versions
+    from ${raw(schema)}.tracked t where t.id = ${trackedId}::smallint`);
+  if (row?.columns == null) return undefined;
+  return {
+    columns: JSON.parse(row.columns) as KnownTable["columns"],
+    storage: JSON.parse(row.storage ?? "{}") as KnownTable["storage"],
+    keyColumns: JSON.parse(row.keys ?? "[]") as string[],
+    excludedColumns: JSON.parse(row.excluded ?? "[]") as string[],
+    actions: JSON.parse(row.actions ?? "[]") as string[],
+    auditOnly: row.audit_only === "t",
+    capture: row.capture ?? "",
+    absent: row.absent === "t",
+    versions: JSON.parse(row.versions ?? "{}") as SchemaVersions,
+  };
+}
+
+async function versionsOf(
+  session: Session,
+  { schema, options }: Attachment,
+  table: TrackedTable,
+  trackedId: string,
+): Promise<SchemaVersions> {
+  const spec = JSON.stringify(specOf(table, options.capture));
+  const rows = await session.rows(sql`
+    select g.name, g.action, greatest(g.version, k.version) as version
+    from ${raw(schema)}.versions(${spec}::jsonb) g
+    left join (select v.* from ${raw(schema)}.tracked t cross join lateral ${raw(schema)}.versions(t.spec) v where t.id = ${trackedId}::smallint) k using (name, action)`);
+  const versions: Record<string, Record<string, number>> = {};
+  for (const { name, action, version } of rows) (versions[name ?? ""] ??= {})[action ?? ""] = Number(version);
+  return versions;
+}

@@ -1,0 +1,211 @@
+import { quoteLiteral } from "../core/sql.js";
+import type { SchemaChange, SeenColumn, ShapeColumn } from "./table-shape.js";
+
+/** What becomes of one name in an event's data: another name, or none where the column is gone; and of an enum's labels. */
+export interface Move {
+  readonly from: string;
+  readonly to: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Types whose values PostgreSQL writes otherwise as text than as JSON. */
+const hasOwnForm = /\[\]$|^timestamp/;
+const isText = /^(text|character|citext)/;
+
+/** A column whose type DDL changed after a point in time, rewriting its values. */
+export interface Rewritten {
+  readonly name: string;
+  /** Of the first such change. */
+  readonly position: bigint;
+  readonly once: boolean;
+  /** Whether it became text from a type whose text is not what the log holds for it, so that not even a cast is known. */
+  readonly losesForm: boolean;
+}
+
+type Column = SeenColumn | ShapeColumn;
+
+/**
+ * The shapes that a table had. An era is the time between two changes: era 0 ends with the first, the last is today's. In each,
+ * events have the shape that the install before it left, or one that capture saw between an ALTER and the install that ends the era.
+ */
+export class SchemaHistory {
+  constructor(
+    readonly changes: readonly SchemaChange[],
+    /** By hash, as events carry it. */
+    readonly seen: ReadonlyMap<string, readonly SeenColumn[]>,
+    readonly now: readonly ShapeColumn[],
+  ) {}
+
+  eraOf(position: bigint): number {
+    const index = this.changes.findIndex((change) => position < change.position);
+    return index === -1 ? this.changes.length : index;
+  }
+
+  /** The columns under which install left the table when an era began. */
+  installed(era: number): readonly ShapeColumn[] {
+    return this.changes[era]?.before ?? this.now;
+  }
+
+  /** The columns of an event, each with its id; a column that came and went between two installs has none. */
+  columnsOf(era: number, shape: string | null): readonly Column[] {
+    const seen = shape === null ? undefined : this.seen.get(shape);
+    if (seen === undefined) return this.installed(era);
+    const before = this.installed(era);
+    const after = this.changes[era]?.after ?? before;
+    const byName = this.changes[era]?.remade ?? false;
+    return seen.map((column) => {
+      if (column.id !== undefined) return column;
+      const same = ({ number, name }: ShapeColumn) =>
+        byName ? number === column.number && name === column.name : number === column.number;
+      const named = ({ name }: ShapeColumn) => byName && name === column.name;
+      return { ...column, id: (before.find(same) ?? after.find(same) ?? after.find(named))?.id };
+    });
+  }
+
+  /** What brings data that has these columns in one era to the shape that install left when a later one began. Leaves out what stays. */
+  moves(era: number, columns: readonly Column[], to: number = this.changes.length): Move[] {
+    const wanted = this.installed(to);
+    return columns.flatMap((column): Move[] => {
+      const name = wanted.find(({ id }) => id === column.id)?.name;
+      const labels = name === undefined ? {} : this.#labels(era, column, to);
+      return name === column.name && Object.keys(labels).length === 0 ? [] : [{ from: column.name, to: name, labels }];
+    });
+  }
+
+  /**
+   * What an enum's labels are called later, as far as they were renamed. One that was removed, and whose name another label has by then,
+   * is called something that no label is.
+   */
+  #labels(era: number, column: Column, to: number): Record<string, string> {
+    const now = new Map(Object.values(column.labels ?? {}).map((label) => [label, label]));
+    const removed = new Set<string>();
+    let { labels } = column;
+    for (let at = era; at < to && now.size > 0; at++) {
+      const next = this.installed(at + 1).find(({ id }) => id === column.id)?.labels ?? null;
+      const renamed = new Map(
+        Object.entries(labels ?? {}).flatMap(([oid, label]) => {
+          const today = next?.[oid];
+          return today === undefined ? [] : [[label, today] as const];
+        }),
+      );
+      const left = next === null ? undefined : new Set(Object.values(next));
+      for (const [first, last] of now) {
+        if (removed.has(first)) continue;
+        const today = renamed.get(last) ?? last;
+        if (left !== undefined && !left.has(today)) removed.add(first);
+        now.set(first, today);
+      }
+      labels = next;
+    }
+    const taken = Object.values(labels ?? {});
+    for (const first of removed) if (taken.includes(now.get(first) ?? "")) now.set(first, `${first} (removed)`);
+    return Object.fromEntries([...now].filter(([first, last]) => first !== last));
+  }
+
+  /** SQL over `d.data`, the data of an event `e`: the same in today's shape; null if all of it stands so already. `schema` is quoted. */
+  todaySql(schema: string): string | null {
+    const eras = [...this.changes.keys(), this.changes.length].map((era) => ({
+      before: this.changes[era]?.position,
+      sql: this.#eraSql(schema, era),
+    }));
+    if (eras.every(({ sql }) => sql === data)) return null;
+    const last = eras.pop()?.sql ?? data;
+    if (eras.length === 0) return last;
+    return `case ${eras.map(({ before, sql }) => `when e.position < ${before} then ${sql}`).join(" ")} else ${last} end`;
+  }
+
+  #eraSql(schema: string, era: number): string {
+    const plain = movedSql(schema, this.moves(era, this.installed(era)));
+    const seen = [...this.seen.keys()].map((hash) => ({
+      hash,
+      sql: movedSql(schema, this.moves(era, this.columnsOf(era, hash))),
+    }));
+    if (seen.every(({ sql }) => sql === plain)) return plain;
+    const cases = seen.map(({ hash, sql }) => `when ${hash} then ${sql}`).join(" ");
+    return `case when e.shape is null then ${plain} else case e.shape ${cases} else ${data} end end`;
+  }
+
+  /** What columns hold in every record whose events do not have them, by today's names: JSON, undefined if there are none. */
+  fills(): string | undefined {
+    const fills = new Map<string, string>();
+    for (const [index, change] of this.changes.entries()) {
+      for (const [id, value] of Object.entries(change.fills)) {
+        const column = change.after.find((candidate) => candidate.id === Number(id));
+        const now = this.now.find((candidate) => candidate.id === Number(id));
+        if (column === undefined || now === undefined) continue;
+        const labels = this.#labels(index + 1, column, this.changes.length);
+        // As text, or numbers would lose digits.
+        fills.set(
+          now.name,
+          Object.keys(labels).length === 0 ? value : JSON.stringify(relabelled(JSON.parse(value), labels)),
+        );
+      }
+    }
+    if (fills.size === 0) return undefined;
+    return `{${[...fills].map(([name, value]) => `${JSON.stringify(name)}: ${value}`).join(", ")}}`;
+  }
+
+  /** The columns of today, by name, whose first values are in migration events after a position. */
+  filledByRow(after: bigint): string[] {
+    const ids = this.changes.filter(({ position }) => position > after).flatMap((change) => change.filledByRow);
+    return this.now.filter(({ id }) => ids.includes(id)).map(({ name }) => name);
+  }
+
+  /**
+   * The columns of today whose type DDL changed after a position, rewriting their values. One whose values alone were rewritten shows at a
+   * point before that what it held then, as after any update.
+   */
+  rewritten(after: bigint): Rewritten[] {
+    const later = this.changes.filter(({ position }) => position > after);
+    return this.now.flatMap(({ id, name }): Rewritten[] => {
+      const by = later.filter(({ rewritten }) => rewritten.includes(id));
+      const [first] = by;
+      if (first === undefined) return [];
+      const types = [...first.before, ...by.flatMap((change) => change.after)].filter((column) => column.id === id);
+      const isRetyped = new Set(types.map(({ typeId, type }) => `${typeId} ${type}`)).size > 1;
+      const losesForm = types.some(({ type }) => hasOwnForm.test(type)) && isText.test(types.at(-1)?.type ?? "");
+      return isRetyped ? [{ name, position: first.position, once: by.length === 1, losesForm }] : [];
+    });
+  }
+
+  /** Every name that a column had in an era, by shape. Null stands for the shape that install left. */
+  namesOf(id: number, era: number): { readonly shape: string | null; readonly name: string }[] {
+    return [null, ...this.seen.keys()].flatMap((shape) => {
+      const name = this.columnsOf(era, shape).find((column) => column.id === id)?.name;
+      return name === undefined ? [] : [{ shape, name }];
+    });
+  }
+}
+
+/** The data of an event `e`, as it is stored. */
+const data = "d.data";
+
+/** SQL over `d.data` that makes some moves at once: so two columns can swap their names. */
+function movedSql(schema: string, moves: readonly Move[]): string {
+  if (moves.length === 0) return data;
+  const names = moves.map(({ from }) => quoteLiteral(from)).join(", ");
+  const added = moves.flatMap(({ from, to, labels }) => {
+    if (to === undefined) return [];
+    const value = `${data} -> ${quoteLiteral(from)}`;
+    const renamed = Object.keys(labels).length > 0;
+    const today = renamed ? `${schema}.relabelled(${value}, ${quoteLiteral(JSON.stringify(labels))}::jsonb)` : value;
+    return [
+      ` || case when ${data} ? ${quoteLiteral(from)} then jsonb_build_object(${quoteLiteral(to)}, ${today}) else '{}' end`,
+    ];
+  });
+  return `(${data} - array[${names}]::text[]${added.join("")})`;
+}
+
+/** The same in JavaScript, for data that a handler is given or has made. */
+export function moved(row: Readonly<Record<string, unknown>>, moves: readonly Move[]): Record<string, unknown> {
+  const rest = Object.entries(row).filter(([name]) => !moves.some(({ from }) => from === name));
+  const changed = moves.flatMap(({ from, to, labels }) =>
+    to === undefined || !Object.hasOwn(row, from) ? [] : [[to, relabelled(row[from], labels)] as const],
+  );
+  return Object.fromEntries([...rest, ...changed]);
+}
+
+function relabelled(value: unknown, labels: Readonly<Record<string, string>>): unknown {
+  if (Array.isArray(value)) return value.map((element) => relabelled(element, labels));
+  return typeof value === "string" && Object.hasOwn(labels, value) ? labels[value] : value;
+}
