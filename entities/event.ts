@@ -11,10 +11,16 @@ export const origins = [
   "erase",
   "retained",
 ] as const;
-/** Where an event comes from: an ordinary write (capture), or something that the log itself did. Only its own functions say. */
+/**
+ * Where an event comes from: an ordinary write (capture), or something that the log itself did. Only its own functions
+ * say.
+ */
 export type Origin = (typeof origins)[number];
 
-/** One recorded change, as the table `chronicle.event` holds it. List the class in `entities` to read events through TypeORM. */
+/**
+ * One recorded change, as the table `chronicle.event` holds it. List the class in `entities` to read events through
+ * TypeORM.
+ */
 @Entity({ schema: "chronicle", name: "event", synchronize: false })
 export class ChronicleEvent {
   /** Place in the whole log; gaps are normal. */

@@ -37,7 +37,9 @@ export class ChronicleTracked {
   @Column({ type: "jsonb", name: "spec" }) spec!: Record<string, unknown>;
   /** Its columns at the last install, each with the number that the log gave it for good. */
   @Column({ type: "jsonb", name: "columns", nullable: true }) columns!: Record<string, unknown>[] | null;
-  /** Of the table and its partitions at the last install, by oid: file and bounds; null on another cluster than that. */
+  /**
+   * Of the table and its partitions at the last install, by oid: file and bounds; null on another cluster than that.
+   */
   @Column({ type: "jsonb", name: "storage", nullable: true }) storage!: Record<string, unknown> | null;
   /** The shape that its columns have at the last install. */
   @Column({ type: "bigint", name: "hash", nullable: true }) hash!: string | null;

@@ -12,10 +12,11 @@ export interface AppliedRows {
 }
 
 /**
- * Makes live tables equal to the wanted rows and touches no other row: deletes, updates and inserts of all tables are one
- * statement, because foreign keys are checked at its end. So no order of tables is needed, and cycles are no special case.
- * Capture and the application's own triggers are off meanwhile. \`clear\` runs first, under the same, and returns how many rows it deleted.
- * A constraint that the rows break is Postgres's own error: \`constraintError\` names it.
+ * Makes live tables equal to the wanted rows and touches no other row: deletes, updates and inserts of all tables are
+ * one statement, because foreign keys are checked at its end. So no order of tables is needed, and cycles are no
+ * special case. Capture and the application's own triggers are off meanwhile. \`clear\` runs first, under the same, and
+ * returns how many rows it deleted. A constraint that the rows break is Postgres's own error: \`constraintError\` names
+ * it.
  */
 export async function apply(
   session: Session,
@@ -30,7 +31,8 @@ export async function apply(
       const cleared = await clear();
       const prepared: Prepared[] = [];
       for (const target of targets) prepared.push({ ...target, moves: await prepareHandover(session, target) });
-      // Into a table that was analyzed when it was empty, a nested loop would read all that it has inserted anew for each row.
+      // Into a table that was analyzed when it was empty, a nested loop would read all that it has inserted anew for
+      // each row.
       await session.run("set local enable_nestloop = off");
       const row = await checkedAtOnce(session, targets, () => session.row({ text: statementOf(prepared), values: [] }));
       await session.run("set local enable_nestloop to default");

@@ -28,8 +28,9 @@ export interface AtOptions {
 }
 
 /**
- * One record, or several, as they were at a point in time, as entities; null where one did not exist. Tables are untouched and
- * only the records asked for are folded, unless events of old versions have overrides, which may write to any record.
+ * One record, or several, as they were at a point in time, as entities; null where one did not exist. Tables are
+ * untouched and only the records asked for are folded, unless events of old versions have overrides, which may write to
+ * any record.
  */
 export async function at<T extends ObjectLiteral>(
   dataSource: DataSource,

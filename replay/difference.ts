@@ -2,7 +2,10 @@ import { numberOf, type Session } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
 import type { FoldColumn, FoldTable } from "./fold-table.js";
 
-/** How two sets of rows of one table differ, seen from the first: rows it lacks, rows it alone has, rows that are not equal. */
+/**
+ * How two sets of rows of one table differ, seen from the first: rows it lacks, rows it alone has, rows that are not
+ * equal.
+ */
 export interface DifferenceCounts {
   readonly missing: number;
   readonly unexpected: number;
@@ -26,8 +29,8 @@ export function sameKey({ keyColumns }: FoldTable, a: string, b: string): string
 }
 
 /**
- * Where two rows of the same record are not equal, byte for byte. Images are compared first, which works for every type and is
- * cheap; text decides where they differ, because some types have several images of one value.
+ * Where two rows of the same record are not equal, byte for byte. Images are compared first, which works for every type
+ * and is cheap; text decides where they differ, because some types have several images of one value.
  */
 export function differs({ columns }: Pick<FoldTable, "columns">, a: string, b: string): string {
   const row = (alias: string, cast = "") =>

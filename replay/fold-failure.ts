@@ -73,7 +73,7 @@ async function explanation(
   return explain().catch(() => (inOrder ? somethingUncastable(table, failed) : outOfOrder(table, key)));
 }
 
-/** The first record whose stored value is no value of its column's type, with the event that it comes from. */
+/** The first record whose stored value is not a value of its column's type, with the event that it comes from. */
 async function uncastableValue(
   session: Session,
   source: FoldSource,

@@ -28,7 +28,10 @@ export interface FoldTable extends TrackedTable {
   readonly columns: readonly FoldColumn[];
   /** Every name that it has had in the log, today's first. */
   readonly logNames: readonly string[];
-  /** Where the table had rows before it was tracked: the position at which its baseline ended. Events before it may lack a create. */
+  /**
+   * Where the table had rows before it was tracked: the position at which its baseline ended. Events before it may lack
+   * a create.
+   */
   readonly baseline: bigint | undefined;
   /** SQL over `d.data`, the data of an event `e`: the same under today's names; null if it stands under them. */
   readonly today: string | null;
@@ -43,8 +46,8 @@ export interface FoldTable extends TrackedTable {
 }
 
 /**
- * The tables that replay rebuilds, those for audit only if asked for. Tables that changed since the last install are refused, unless
- * the caller does that itself for those that it folds.
+ * The tables that replay rebuilds, those for audit only if asked for. Tables that changed since the last install are
+ * refused, unless the caller does that itself for those that it folds.
  * Throws NOT_INSTALLED if the log is not there, INSTALL_STALE if a table is gone or changed.
  */
 export async function foldTables(
@@ -136,9 +139,10 @@ export function refuseStale(tables: readonly FoldTable[]): void {
 }
 
 /**
- * Over a column `c` with its attribute `a` and type `y`: jsonb_populate_record calls a scalar type's input function with the text of
- * the value, and so does a cast from text, as long as nobody made one that does something else. Not where the type has a length: a
- * cast cuts off what the input function refuses. At 6 columns a record of casts takes 0.7 of the time.
+ * Over a column `c` with its attribute `a` and type `y`: jsonb_populate_record calls a scalar type's input function
+ * with the text of the value, and so does a cast from text, as long as nobody made one that does something else. Not
+ * where the type has a length: a cast cuts off what the input function refuses. At 6 columns a record of casts takes
+ * 0.7 of the time.
  */
 const castable = `c.kind in ('plain', 'float') and y.typtype in ('b', 'e', 'r', 'm') and y.typcategory <> 'A'
   and (a.atttypmod = -1 or a.atttypid in ('numeric'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'timetz'::regtype))

@@ -9,9 +9,10 @@ import { hasLaterValues, laterValues } from "./later-values.js";
 import type { FoldSource } from "./fold-source.js";
 
 /**
- * The courses that a record's events may take, a letter each: create, baseline, update, destroy, and retire (an override took the
- * record's create over). What precedes a baseline is not known and ignored, also where the row went before the baseline came to
- * it; what follows a retire is skipped; every other update and destroy needs a living record.
+ * The courses that a record's events may take, a letter each: create, baseline, update, destroy, and retire (an
+ * override took the record's create over). What precedes a baseline is not known and ignored, also where the row went
+ * before the baseline came to it; what follows a retire is skipped; every other update and destroy needs a living
+ * record.
  */
 const possible = "^[UD]*(([udUD]*b|c)[cbuU]*[dD]?|r[udUD]*)*$";
 
@@ -24,8 +25,8 @@ function letterOf({ baseline }: FoldTable): string {
 }
 
 /**
- * The letters of an event with another origin than capture. What the log itself created or destroyed is so whatever was recorded
- * before: a destroy ends the record as if a baseline had begun it.
+ * The letters of an event with another origin than capture. What the log itself created or destroyed is so whatever was
+ * recorded before: a destroy ends the record as if a baseline had begun it.
  */
 const ownLetters = (captured: string): string =>
   `case when e.origin not in ('baseline', 'retained', 'migration', 'reconcile') then ${captured} when e.action = 'create' then 'b' when e.action = 'destroy' then 'bd' else ${captured} end`;
@@ -33,7 +34,9 @@ const ownLetters = (captured: string): string =>
 /** Tells that a record goes on under another key: nothing ends by it. */
 const isFarewell = "(e.origin = 'migration' and e.action = 'destroy' and e.metadata ? 'rekeyed')";
 
-/** An erasure says what was taken out of the record's events; where it changed nothing else there is nothing to fold. */
+/**
+ * An erasure says what was taken out of the record's events; where it changed nothing else there is nothing to fold.
+ */
 export const isFolded = "(e.origin <> 'erase' or e.data <> '{}' or s.data is not null)";
 
 /**
@@ -60,8 +63,9 @@ function sourceOf({ schema, cut, plan, staged, only: wanted }: FoldSource, table
 }
 
 /**
- * SQL to add to the conditions on an event `e`: it counts at the cut. What was recorded before a table got another key is of other records,
- * which the migration created anew under their keys of today; what was in a partition that is gone ended with it.
+ * SQL to add to the conditions on an event `e`: it counts at the cut. What was recorded before a table got another key
+ * is of other records, which the migration created anew under their keys of today; what was in a partition that is gone
+ * ended with it.
  */
 function countsAt({ history }: FoldTable, cut: Cut): string {
   const changes = (history?.changes ?? []).filter(({ position }) => position <= cut.position);
@@ -86,8 +90,8 @@ function wasIn({ bounds, columns }: EmptiedPartition, history: SchemaHistory | u
 }
 
 /**
- * Each record's course and last state. jsonb_concat over sorted rows is the cheapest way there is (half the time of jsonb_each);
- * only a record that was created more than once is merged again, from its last create.
+ * Each record's course and last state. jsonb_concat over sorted rows is the cheapest way there is (half the time of
+ * jsonb_each); only a record that was created more than once is merged again, from its last create.
  */
 function folded(source: FoldSource, table: FoldTable): Statement {
   const events = sourceOf(source, table);
@@ -117,11 +121,15 @@ function isUsual(of: string): string {
   return `rtrim(${of}, 'uU') in ('c', 'b')`;
 }
 
-/** Every record that a table had up to a cut, as columns, with its key and course; `exists` tells which are alive at the cut. */
+/**
+ * Every record that a table had up to a cut, as columns, with its key and course; `exists` tells which are alive at the
+ * cut.
+ */
 export function foldQuery({ parts = 1, ...source }: FoldSource, table: FoldTable): Statement {
   const last = sinceLastCreate(source);
   if (parts === 1 || !isDivisible(source, table)) return foldPart(source, table, last);
-  // A Parallel Append: each part sorts and merges by itself, where a parallel plan of the whole would do both in one process.
+  // A Parallel Append: each part sorts and merges by itself, where a parallel plan of the whole would do both in one
+  // process.
   const queries = Array.from({ length: parts }, (_, index) => {
     const only = sql`abs(hashtextextended(e.record_key, 0) % ${raw(String(parts))}) = ${raw(String(index))}`;
     return sql`(${foldPart({ ...source, only }, table, lastLife(source, table))})`;
@@ -133,13 +141,19 @@ function sinceLastCreate({ schema }: Pick<FoldSource, "schema">): Statement {
   return sql`(select ${raw(schema)}.merge(l.data) from (select data from source where record_key = f.record_key and position >= f.life order by position, ordinal) l)`;
 }
 
-/** Whether all that a fold reads and computes may be read and computed by parallel processes: no temporary table, no domain's check. */
+/**
+ * Whether all that a fold reads and computes may be read and computed by parallel processes: no temporary table, no
+ * domain's check.
+ */
 function isDivisible({ plan, only }: FoldSource, table: FoldTable): boolean {
   const isPlain = table.today === null && table.history === undefined;
   return plan.handled === "" && only === undefined && isPlain && table.columns.every(isReadApart);
 }
 
-/** The state of a record since its last create: a function, because a subquery that depends on a row forbids a parallel plan. */
+/**
+ * The state of a record since its last create: a function, because a subquery that depends on a row forbids a parallel
+ * plan.
+ */
 function lastLife({ schema, cut }: FoldSource, { logNames }: FoldTable): Statement {
   return sql`${raw(schema)}.last_life(${logNames}::text[], f.record_key, f.life, ${cut.position}::bigint, ${cut.leftOut}::xid8[], ${cut.before ?? null}::xid8, ${cut.epoch}::smallint)`;
 }
@@ -160,7 +174,10 @@ function foldPart(source: FoldSource, table: FoldTable, last: Statement): Statem
     where ${raw(hasPlace(source.schema, table))}`;
 }
 
-/** SQL over a record's state: fails where it holds a value of a column that the table does not have and that was not seen to be dropped. */
+/**
+ * SQL over a record's state: fails where it holds a value of a column that the table does not have and that was not
+ * seen to be dropped.
+ */
 function hasPlace(schema: string, { columnNames }: FoldTable): string {
   const strange = `f.state - array[${columnNames.map(quoteLiteral).join(", ")}]::text[]`;
   return `case when ${strange} = '{}' then true
@@ -175,7 +192,8 @@ function states(source: FoldSource, table: FoldTable, last: Statement): Statemen
         else ${last}
       end`;
   const fills = table.fills === null ? sql`` : raw(`${quoteLiteral(table.fills)}::jsonb || `);
-  // Written with quotes, an offset of nothing is known to be one before it is planned; otherwise it forbids a parallel plan.
+  // Written with quotes, an offset of nothing is known to be one before it is planned; otherwise it forbids a parallel
+  // plan.
   const recorded = sql`select f.record_key, f.course, ${fills}${state} as state from folded f offset '0'`;
   if (!hasLaterValues(source, table)) return sql`${folded(source, table)}, states as not materialized (${recorded})`;
   return sql`${folded(source, table)}, recorded as materialized (${recorded})${laterValues(source, table, alive("r.course"))}`;
@@ -184,23 +202,26 @@ function states(source: FoldSource, table: FoldTable, last: Statement): Statemen
 /** SQL over a record's course: whether its events can be in their order. */
 export const isPossible = `(${isUsual("f.course")} or f.course ~ '${possible}')`;
 
-/** Every record as the log has it, without its columns' types: (record_key, course, state, alive). `alive` is null if its events cannot be in their order. */
+/**
+ * Every record as the log has it, without its columns' types: (record_key, course, state, alive). `alive` is null if
+ * its events cannot be in their order.
+ */
 export function stateQuery(source: FoldSource, table: FoldTable): Statement {
   return sql`${states(source, table, sinceLastCreate(source))}
     select f.record_key, f.course, f.state, case when ${raw(isPossible)} then ${raw(alive("f.course"))} end as alive from states f`;
 }
 
 /**
- * SQL over a fold's rows, for a fold that is read once and goes on: whether the record is alive. The statement fails, with the
- * record's key, if a course is not possible; `foldFailure` then says what is wrong.
+ * SQL over a fold's rows, for a fold that is read once and goes on: whether the record is alive. The statement fails,
+ * with the record's key, if a course is not possible; `foldFailure` then says what is wrong.
  */
 export function aliveOrRefused(schema: string): string {
   return `case when ${isUsual(course)} then true when ${course} ~ '${possible}' then ${exists} else ${schema}.refuse_course(${recordKey}) end`;
 }
 
 /**
- * Checks the courses of a fold's records and notes in a table how many events of each were skipped because an override had
- * retired it. Throws REPLAY_RECORD_MISSING with the event that has no record to change.
+ * Checks the courses of a fold's records and notes in a table how many events of each were skipped because an override
+ * had retired it. Throws REPLAY_RECORD_MISSING with the event that has no record to change.
  */
 export async function checkCourses(
   session: Session,

@@ -23,8 +23,8 @@ export interface Stretch {
 }
 
 /**
- * The versions that an event is brought through, each stretch by the handlers of the release that raised it. One that was written between
- * the ALTER and that install speaks the new columns already: its stretch is left out.
+ * The versions that an event is brought through, each stretch by the handlers of the release that raised it. One that
+ * was written between the ALTER and that install speaks the new columns already: its stretch is left out.
  */
 export function stretchesOf(history: SchemaHistory | undefined, event: ShapedEvent, wanted: number): Stretch[] {
   const era = history?.eraOf(event.position);
@@ -60,7 +60,9 @@ export class Travel {
     this.#moves = (to) => history?.moves(era, columns, to) ?? [];
   }
 
-  /** Brings it to the shape that the handlers of a stretch know: the last before the install that raised their versions. */
+  /**
+   * Brings it to the shape that the handlers of a stretch know: the last before the install that raised their versions.
+   */
   toHandlersOf({ era }: Stretch): void {
     if (era !== undefined && era > this.#era) this.#to(era);
   }
@@ -89,8 +91,9 @@ export class Travel {
 }
 
 /**
- * What a handler made, in the shape that its install left. A key that it kept from before is renamed or left out if the install knows what
- * became of the column, and so is a label that is gone; what the install did is not applied otherwise.
+ * What a handler made, in the shape that its install left. A key that it kept from before is renamed or left out if the
+ * install knows what became of the column, and so is a label that is gone; what the install did is not applied
+ * otherwise.
  */
 function spokenAfter(change: SchemaChange | undefined, row: Row): Row {
   if (change === undefined) return row;
@@ -108,7 +111,10 @@ function spokenAfter(change: SchemaChange | undefined, row: Row): Row {
   return moved(row, moves);
 }
 
-/** The names that an override's `state` speaks: those that the install left which raised its event's version, in every table. */
+/**
+ * The names that an override's `state` speaks: those that the install left which raised its event's version, in every
+ * table.
+ */
 export class HandlerNames {
   constructor(private readonly change: SchemaChange | undefined) {}
 

@@ -5,7 +5,8 @@ import type { Cut } from "../src/log/cut.js";
 import type { FoldTable } from "./fold-table.js";
 
 /**
- * The keys that records had at a point, where migrations gave them others since: what a migration created says which record it was before.
+ * The keys that records had at a point, where migrations gave them others since: what a migration created says which
+ * record it was before.
  * Throws POINT_IN_TIME_UNKNOWN if it could not say.
  */
 export async function keysAt(

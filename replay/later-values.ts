@@ -4,18 +4,21 @@ import type { Rewritten } from "../src/log/schema-history.js";
 import type { FoldSource } from "./fold-source.js";
 import type { FoldTable } from "./fold-table.js";
 
-/** Whether DDL wrote values row by row after a fold's point in time, so that later events say what became of older ones. */
+/**
+ * Whether DDL wrote values row by row after a fold's point in time, so that later events say what became of older ones.
+ */
 export function hasLaterValues({ cut }: FoldSource, { history }: FoldTable): boolean {
   return history !== undefined && history.filledByRow(cut.position).length + history.rewritten(cut.position).length > 0;
 }
 
 /**
- * The CTEs that make "states" of "recorded", records as their events up to the point have them. What DDL made of a value stands in the
- * first event of the same record that names its column afterwards: as the new value of a migration event, as the old one of a
- * write between the DDL and the install.
+ * The CTEs that make "states" of "recorded", records as their events up to the point have them. What DDL made of a
+ * value stands in the first event of the same record that names its column afterwards: as the new value of a migration
+ * event, as the old one of a write between the DDL and the install.
  * - A column that was added gets it.
- * - A column whose type was changed gets it if this very value was rewritten. Where the record had another value by then, what an
- *   expression would have made of this one is not known, and the record is refused: a cast might invent a value.
+ * - A column whose type was changed gets it if this very value was rewritten. Where the record had another value by
+ *   then, what an expression would have made of this one is not known, and the record is refused: a cast might invent a
+ *   value.
  */
 export function laterValues(source: FoldSource, table: FoldTable, alive: string): Statement {
   const { schema, cut, only } = source;
@@ -80,7 +83,9 @@ function isKnown(name: string): string {
   return `coalesce(${first} ? 'to' and (not ${first} ? 'from' or ${first} ->> 'from' is not distinct from r.state ->> ${column}), false)`;
 }
 
-/** SQL: a branch that refuses a record whose value the DDL never met, if it did anything that a plain cast does not do. */
+/**
+ * SQL: a branch that refuses a record whose value the DDL never met, if it did anything that a plain cast does not do.
+ */
 function refusal({ name, position, once, losesForm }: Rewritten, { schema }: FoldSource, table: FoldTable): Statement {
   const id = table.history?.now.find((column) => column.name === name)?.id ?? 0;
   const names = new Set([name]);

@@ -31,11 +31,12 @@ import { refuseUnknownShapes } from "./unknown-shapes.js";
 import { RowValidation } from "./validate.js";
 
 /**
- * Makes the tables what the log says, to its end or at a point in time: one transaction or nothing. No subscriber, listener or
- * trigger runs. A replay to the past is recorded as ordinary events, so the log's end is then that state.
+ * Makes the tables what the log says, to its end or at a point in time: one transaction or nothing. No subscriber,
+ * listener or trigger runs. A replay to the past is recorded as ordinary events, so the log's end is then that state.
  * Throws OPTIONS_INVALID, NOT_OWNER, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS, REPLAY_VERSION_UNHANDLED,
- * REPLAY_UNKNOWN_ROWS, REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS, REPLAY_LOCK_TIMEOUT,
- * REPLAY_ABORTED, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS, REPLAY_CROSSES_ENTITIES, REPLAY_CROSSES_TENANT.
+ * REPLAY_UNKNOWN_ROWS, REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS,
+ * REPLAY_LOCK_TIMEOUT, REPLAY_ABORTED, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS, REPLAY_CROSSES_ENTITIES,
+ * REPLAY_CROSSES_TENANT.
  */
 export async function replay(
   dataSource: DataSource,
@@ -259,7 +260,10 @@ class LiveReplay {
     return this.setting.scope.isWhole ? (attachmentOf(this.dataSource).replay as CheckedHandlers).clear : undefined;
   }
 
-  /** Before the tables are locked: the past does not change. What else it may break, the statement that makes live equal finds. */
+  /**
+   * Before the tables are locked: the past does not change. What else it may break, the statement that makes live equal
+   * finds.
+   */
   async #refuseMissingValues(point: Folded, plan: Plan): Promise<void> {
     const wanted = this.setting.scope.tables.map((table) => ({ table, wanted: point.of(table) }));
     await refuseMissingValues(this.session, wanted, { apply: this.#apply, plan });

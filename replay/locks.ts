@@ -10,8 +10,8 @@ import type { FoldTable } from "./fold-table.js";
 const gateTimeoutMs = 300;
 
 /**
- * Runs `work` as the only replay on the log, with a session of its own in whose transaction the lock is held: it is gone with
- * that session, whatever ends it, and works behind a transaction pooler. Throws REPLAY_IN_PROGRESS at once.
+ * Runs `work` as the only replay on the log, with a session of its own in whose transaction the lock is held: it is
+ * gone with that session, whatever ends it, and works behind a transaction pooler. Throws REPLAY_IN_PROGRESS at once.
  */
 export function withReplayLock<T>(dataSource: DataSource, work: (gate: Session) => Promise<T>): Promise<T> {
   const { options } = attachmentOf(dataSource);
@@ -29,13 +29,13 @@ export function withReplayLock<T>(dataSource: DataSource, work: (gate: Session) 
 
 /**
  * Locks the tables against writers, in the transaction that is open on `session`, without ever making a writer fail or
- * deadlock: through the gate, where a session that holds no lock that a writer wants waits until no tracked transaction is open,
- * then the tables at once or not at all. Tables that foreign keys tie to them are locked too, so that nothing that replay does
- * ever waits for a row.
+ * deadlock: through the gate, where a session that holds no lock that a writer wants waits until no tracked transaction
+ * is open, then the tables at once or not at all. Tables that foreign keys tie to them are locked too, so that nothing
+ * that replay does ever waits for a row.
  *
- * The gate stays closed until the replay has ended: a transaction that came through would take its snapshot while it waits for a
- * table, and at REPEATABLE READ fail on rows that replay changed meanwhile. At the gate it has none yet. Statements outside
- * transactions that only read go on.
+ * The gate stays closed until the replay has ended: a transaction that came through would take its snapshot while it
+ * waits for a table, and at REPEATABLE READ fail on rows that replay changed meanwhile. At the gate it has none yet.
+ * Statements outside transactions that only read go on.
  * Throws REPLAY_LOCK_TIMEOUT in the end.
  */
 export async function lockTables(

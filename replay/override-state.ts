@@ -53,7 +53,10 @@ export class OverrideState {
     },
   ) {}
 
-  /** The state as of an event on a table of its own. An overridden create retires its record, unless the handler creates it. */
+  /**
+   * The state as of an event on a table of its own. An overridden create retires its record, unless the handler creates
+   * it.
+   */
   at(event: RecordedEvent, { own, key, names }: Place): ReplayState {
     const { position } = event;
     this.#open = position;

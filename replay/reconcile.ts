@@ -45,16 +45,18 @@ export interface RecordingProgress {
 export type ReconcileReport = RecordedCounts;
 
 /**
- * Makes the log what the tables say, the mirror of `replay()`: for each row that differs from the log, is missing in it or is gone from
- * its table, one event with origin "reconcile" in the caller's request context. For data that was loaded with triggers off, a
- * table that was restored, or a row that a superuser corrected. A record whose events cannot be in their order gets a create with
- * its whole row: the log is exact up to the fault and from there on. In batches, beside running writers.
+ * Makes the log what the tables say, the mirror of `replay()`: for each row that differs from the log, is missing in it
+ * or is gone from its table, one event with origin "reconcile" in the caller's request context. For data that was
+ * loaded with triggers off, a table that was restored, or a row that a superuser corrected. A record whose events
+ * cannot be in their order gets a create with its whole row: the log is exact up to the fault and from there on. In
+ * batches, beside running writers.
  *
  * @returns how many records were recorded as created, updated and destroyed.
  * @throws EventLogError OPTIONS_INVALID, NOT_TRACKED, NOT_OWNER, NOT_INSTALLED, INSTALL_STALE, UNKNOWN_COLUMN,
  * REPLAY_VERSION_UNHANDLED, REPLAY_OVERRIDE_FAILED, REPLAY_ABORTED.
  * @example
- * await withRequestContext({ actor: { type: "user", id: "ops" } }, () => log.reconcile({ entities: [Account] }));
+ * const actor = { type: "user", id: "ops" };
+ * await withRequestContext({ actor }, () => log.reconcile({ entities: [Account] }));
  */
 export async function reconcile(dataSource: DataSource, options: ReconcileOptions = {}): Promise<ReconcileReport> {
   check(options);
@@ -104,9 +106,9 @@ export interface MigrationRecording {
 }
 
 /**
- * Records, as events with origin "migration", what a schema change did to rows: what the last install noted and nobody has finished.
- * Each comparison is ticked off when it is done, so that an install that was stopped goes on where it was.
- * Returns how many events there are for each entity.
+ * Records, as events with origin "migration", what a schema change did to rows: what the last install noted and nobody
+ * has finished. Each comparison is ticked off when it is done, so that an install that was stopped goes on where it
+ * was. Returns how many events there are for each entity.
  */
 export async function recordMigrations(
   dataSource: DataSource,
@@ -143,7 +145,10 @@ export async function recordMigrations(
   return recorded;
 }
 
-/** Ticks a comparison off. Where rows became known by it, a writer may have changed some before: their events may lack a create. */
+/**
+ * Ticks a comparison off. Where rows became known by it, a writer may have changed some before: their events may lack a
+ * create.
+ */
 async function finish(session: Session, schema: string, table: FoldTable, comparison: Comparison): Promise<void> {
   const newest = sql`(select max(position) from ${raw(schema)}.event)`;
   const isKnownFromHere = comparison.whole || comparison.partitions.length > 0;
@@ -153,7 +158,9 @@ async function finish(session: Session, schema: string, table: FoldTable, compar
     where table_name = ${table.tableName} and unfinished = ${JSON.stringify(comparison)}::jsonb`);
 }
 
-/** How long a batch waits for a row or a table that somebody writes, at most: far below Postgres's `deadlock_timeout`. */
+/**
+ * How long a batch waits for a row or a table that somebody writes, at most: far below Postgres's `deadlock_timeout`.
+ */
 const lockTimeoutMs = 100;
 
 interface RecorderOptions {
@@ -269,7 +276,10 @@ class Recorder {
     };
   }
 
-  /** Runs a batch again and again as long as somebody else holds what it needs, the number of failures being given to it. */
+  /**
+   * Runs a batch again and again as long as somebody else holds what it needs, the number of failures being given to
+   * it.
+   */
   async #patiently<T>(work: (failures: number) => Promise<T>): Promise<T> {
     const { batch = (run: () => Promise<T>) => this.session.transaction(run), signal } = this.options;
     for (let failures = 0; ; failures++) {

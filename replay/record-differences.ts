@@ -35,7 +35,10 @@ export interface Recording {
   readonly image: string;
   /** Of the records that the log knows, these columns. */
   readonly columns: readonly FoldColumn[];
-  /** Of these, if handlers make older events, the value is recorded only for records that have none: what a handler gave stands. */
+  /**
+   * Of these, if handlers make older events, the value is recorded only for records that have none: what a handler gave
+   * stands.
+   */
   readonly added: readonly string[];
   /** Rows that the log does not know become create events. */
   readonly unknownRows: boolean;
@@ -44,7 +47,10 @@ export interface Recording {
   /** The key that records had before, by columns that the table still has. */
   readonly formerKey?: readonly FormerKeyColumn[] | undefined;
   readonly dryRun: boolean;
-  /** Runs each batch, in a transaction of its own or in the one that is open, and again if a lock was not free: `failures` times so far. */
+  /**
+   * Runs each batch, in a transaction of its own or in the one that is open, and again if a lock was not free:
+   * `failures` times so far.
+   */
   readonly batch: <T>(work: (failures: number) => Promise<T>) => Promise<T>;
   readonly onBatch: (counts: RecordedCounts, rows: number) => void;
 }
@@ -56,9 +62,10 @@ const batchSize = 2_000;
 const everything: Cut = { position: 2n ** 63n - 1n, leftOut: [], epoch: 0 };
 
 /**
- * Records what rows have and the log does not: for each row that differs in the columns an update event with old and new values, for
- * each that the log does not know a create event. Goes through the table by its key, in batches beside running writers. Rows are
- * locked by one statement and folded by the next: nobody changes a record between its fold and its event.
+ * Records what rows have and the log does not: for each row that differs in the columns an update event with old and
+ * new values, for each that the log does not know a create event. Goes through the table by its key, in batches beside
+ * running writers. Rows are locked by one statement and folded by the next: nobody changes a record between its fold
+ * and its event.
  */
 export async function recordRows(session: Session, recording: Recording): Promise<void> {
   let comparesValues = true;
@@ -76,7 +83,8 @@ export async function recordRows(session: Session, recording: Recording): Promis
           return { read: page, counts: await session.attempt(compare) };
         } catch (error) {
           if (!isValueError(error)) throw error;
-          // A stored value does not cast to the column's type. From here on images decide: a value in another form counts as another.
+          // A stored value does not cast to the column's type. From here on images decide: a value in another form
+          // counts as another.
           comparesValues = false;
         }
       }
@@ -148,7 +156,7 @@ async function lockPage(
     return sql`(${raw(list("t"))}) ${raw(operator)} (${join(typed, ", ")})`;
   };
   const further = after === undefined ? sql`true` : beyond(after, ">");
-  // The page is told by the rows that were there before they were locked: some may be deleted while it waits for them.
+  // The page is made of the rows that were there before they were locked: some may be deleted while it waits for them.
   const row = await session.row(sql`
     with page as materialized (
       select ${raw(list("t"))} from ${raw(relation)} t where ${further} order by ${raw(list("t"))} limit ${size}

@@ -25,8 +25,8 @@ interface ForeignKey {
 }
 
 /**
- * What foreign keys would say if live were made equal to the wanted rows, found without writing: for a dry run.
- * Keys that are not validated, or whose columns are not recorded, or whose table this role may not read, are passed over.
+ * What foreign keys would say if live were made equal to the wanted rows, found without writing: for a dry run. Keys
+ * that are not validated, or whose columns are not recorded, or whose table this role may not read, are passed over.
  * Throws REPLAY_BLOCKED_BY_REFERENCES.
  */
 export async function foreseeReferences(session: Session, targets: readonly Target[]): Promise<void> {

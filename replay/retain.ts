@@ -41,12 +41,13 @@ export interface RetainReport {
 }
 
 /**
- * Drops the oldest partitions of the event table, whole, behind a baseline: what they come down to is folded and put in their
- * place, right before the first position that is kept, so every later point in time is what it was. Earlier ones, bookmarks among
- * them, are POINT_IN_TIME_UNKNOWN from then on. One transaction; what is folded is no longer written, so only the last step, in
- * which partitions change places, needs a moment without writers. The last partition never goes: begin one with `partition()`.
- * Throws OPTIONS_INVALID, NOT_INSTALLED, INSTALL_STALE, NOT_OWNER, REPLAY_IN_PROGRESS, REPLAY_LOCK_TIMEOUT, REPLAY_ABORTED,
- * REPLAY_VERSION_UNHANDLED (also where an override takes events that would go), REPLAY_RECORD_MISSING.
+ * Drops the oldest partitions of the event table, whole, behind a baseline: what they come down to is folded and put in
+ * their place, right before the first position that is kept, so every later point in time is what it was. Earlier ones,
+ * bookmarks among them, are POINT_IN_TIME_UNKNOWN from then on. One transaction; what is folded is no longer written,
+ * so only the last step, in which partitions change places, needs a moment without writers. The last partition never
+ * goes: begin one with `partition()`.
+ * Throws OPTIONS_INVALID, NOT_INSTALLED, INSTALL_STALE, NOT_OWNER, REPLAY_IN_PROGRESS, REPLAY_LOCK_TIMEOUT,
+ * REPLAY_ABORTED, REPLAY_VERSION_UNHANDLED (also where an override takes events that would go), REPLAY_RECORD_MISSING.
  */
 export async function retain(dataSource: DataSource, options: RetainOptions): Promise<RetainReport> {
   const { since, dryRun, lockTimeoutMs, signal } = checked(options);
@@ -110,9 +111,10 @@ async function partitionsBefore(session: Session, schema: string, since: Date): 
 const standInName = "event_standing_in";
 
 /**
- * An empty table that will take the place of the partitions up to `last`. What is written there has the transaction of the last
- * event before its end, which no later point leaves out, and the time of that end, so that positions, transactions and times still
- * rise together: a time before it is before the log began. Positions count down from that end.
+ * An empty table that will take the place of the partitions up to `last`. What is written there has the transaction of
+ * the last event before its end, which no later point leaves out, and the time of that end, so that positions,
+ * transactions and times still rise together: a time before it is before the log began. Positions count down from that
+ * end.
  */
 async function makeStandIn(session: Session, schema: string, last: Partition) {
   const event = `${schema}.${standInName}`;

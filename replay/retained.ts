@@ -8,8 +8,9 @@ import type { FoldTable } from "./fold-table.js";
 import { generatedColumns, imageSql } from "./rewind.js";
 
 /**
- * Writes a create event for every record of a fold, with origin "retained", into a table that is to become a part of the log. Their
- * positions lie where the table had another shape, perhaps, so each carries the one that it is written under.
+ * Writes a create event for every record of a fold, with origin "retained", into a table that is to become a part of
+ * the log. Their positions lie where the table had another shape, perhaps, so each carries the one that it is written
+ * under.
  */
 export async function baselineOf(
   session: Session,
@@ -55,8 +56,8 @@ async function ownShape(session: Session, schema: string, { tableName }: FoldTab
 }
 
 /**
- * The fold has the shape that this code knows, the database labels events with the version that it was told last: they must
- * be the same. Throws INSTALL_STALE.
+ * The fold has the shape that this code knows, the database labels events with the version that it was told last: they
+ * must be the same. Throws INSTALL_STALE.
  */
 export async function refuseOtherVersions(
   session: Session,

@@ -20,11 +20,12 @@ import { type FoldTable, foldTables } from "./fold-table.js";
 import { constraintError, type Rebuilt } from "./invalid-rows.js";
 
 /**
- * Brings one record back to what it was at a point in time: created, updated or destroyed as needed, in one transaction, and
- * recorded as a new event, with origin "revert", with the point in its metadata and who and why from the request context.
- * Returns that event; null where nothing differs, which records nothing. It is a write like any other: the table's own triggers
- * run, keys and constraints hold, excluded columns keep their value.
- * Throws POINT_IN_TIME_UNKNOWN, REPLAY_LOCK_TIMEOUT where another transaction holds the record for long, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS, NOT_OWNER, and what reading old versions throws.
+ * Brings one record back to what it was at a point in time: created, updated or destroyed as needed, in one
+ * transaction, and recorded as a new event, with origin "revert", with the point in its metadata and who and why from
+ * the request context. Returns that event; null where nothing differs, which records nothing. It is a write like any
+ * other: the table's own triggers run, keys and constraints hold, excluded columns keep their value.
+ * Throws POINT_IN_TIME_UNKNOWN, REPLAY_LOCK_TIMEOUT where another transaction holds the record for long,
+ * REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS, NOT_OWNER, and what reading old versions throws.
  */
 export async function revert<Row = Record<string, unknown>>(
   dataSource: DataSource,
@@ -94,7 +95,10 @@ export async function revert<Row = Record<string, unknown>>(
   return asOwner(dataSource, work);
 }
 
-/** How long it waits for a transaction that has changed the record, unless the server's own `lock_timeout` says otherwise. */
+/**
+ * How long it waits for a transaction that has changed the record, unless the server's own `lock_timeout` says
+ * otherwise.
+ */
 const lockTimeout = "30s";
 
 const writeItYourself =

@@ -9,8 +9,9 @@ import type { FoldTable } from "./fold-table.js";
 const batch = 1_000;
 
 /**
- * Records what leads from one fold to another as ordinary events, by key, so that the log stays linear and its end is the new state.
- * Who and why come from the request context that is open, with `metadata` on top. Returns how many events it wrote; a dry run only counts them.
+ * Records what leads from one fold to another as ordinary events, by key, so that the log stays linear and its end is
+ * the new state. Who and why come from the request context that is open, with `metadata` on top. Returns how many
+ * events it wrote; a dry run only counts them.
  */
 export async function recordDifference(
   session: Session,
@@ -63,7 +64,9 @@ export async function recordDifference(
   return numberOf(row, "written");
 }
 
-/** The image of a row `t` of a fold with its generated columns, in the form that the table's own rows have in the log. */
+/**
+ * The image of a row `t` of a fold with its generated columns, in the form that the table's own rows have in the log.
+ */
 export async function imageSql(session: Session, schema: string, table: FoldTable): Promise<string> {
   const without = [...foldOnly, ...table.excludedColumns];
   const row = await session.row(

@@ -67,13 +67,14 @@ const workers = 4;
 const forFolds = "set local work_mem = '128MB'; set local maintenance_work_mem = '256MB'; set local jit = off";
 
 /**
- * The tables as the log says they were at a point in time, or are now, in another schema, while the application goes on writing:
- * no lock is taken on its tables. All is read in one snapshot, tables in parallel, indexes and constraints built at the end. A
- * schema that an earlier shadow left is replaced; one that is not ours is refused. After an error or an abort nothing is left.
- * Constraints of today that the past breaks are left out, and `report.leftOut` lists them. A domain's constraint cannot
- * be left out: there the shadow is refused.
+ * The tables as the log says they were at a point in time, or are now, in another schema, while the application goes on
+ * writing: no lock is taken on its tables. All is read in one snapshot, tables in parallel, indexes and constraints
+ * built at the end. A schema that an earlier shadow left is replaced; one that is not ours is refused. After an error
+ * or an abort nothing is left. Constraints of today that the past breaks are left out, and `report.leftOut` lists them.
+ * A domain's constraint cannot be left out: there the shadow is refused.
  * Throws NOT_OWNER, OPTIONS_INVALID, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS, REPLAY_VERSION_UNHANDLED,
- * REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS, REPLAY_ABORTED, REPLAY_INVALID_ROWS.
+ * REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS, REPLAY_ABORTED,
+ * REPLAY_INVALID_ROWS.
  */
 export async function shadow(
   dataSource: DataSource,
@@ -214,7 +215,10 @@ async function build(
   };
 }
 
-/** Fills a table. If the past has no value for what is NOT NULL today, a second time, without the NOT NULLs that it breaks. */
+/**
+ * Fills a table. If the past has no value for what is NOT NULL today, a second time, without the NOT NULLs that it
+ * breaks.
+ */
 async function fillWithNulls(
   worker: Session,
   table: ShadowTable,
@@ -230,7 +234,10 @@ async function fillWithNulls(
   return { rows, leftOut: await worker.transaction(() => refuseNulls(worker, table, required)) };
 }
 
-/** Works through a list on a few connections; when one fails the others end what they are at, and the first error is thrown. */
+/**
+ * Works through a list on a few connections; when one fails the others end what they are at, and the first error is
+ * thrown.
+ */
 async function inParallel<T>(
   dataSource: DataSource,
   list: readonly T[],

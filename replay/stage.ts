@@ -30,7 +30,10 @@ export interface Staging {
   readonly tables: readonly FoldTable[];
   /** What the temporary table is called. */
   readonly staged: string;
-  /** How long it is kept; "shared": it has a schema, is for other sessions too, and its maker drops it. (Default: "transaction") */
+  /**
+   * How long it is kept; "shared": it has a schema, is for other sessions too, and its maker drops it. (Default:
+   * "transaction")
+   */
   readonly lasts?: "transaction" | "session" | "shared" | undefined;
   readonly scope?: Scope | undefined;
   /** What was staged already, in the same session: only later events are. */
@@ -48,8 +51,9 @@ export function stagingSteps({ kinds }: Plan): number {
 }
 
 /**
- * Brings the events of old versions to today's shape: in position order through upcasters and overrides, into a temporary
- * table that the fold reads in their place. Only these events ever come to Node. Does nothing where no event needs it.
+ * Brings the events of old versions to today's shape: in position order through upcasters and overrides, into a
+ * temporary table that the fold reads in their place. Only these events ever come to Node. Does nothing where no event
+ * needs it.
  * Throws REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN.
  */
 export async function stageOldVersions(

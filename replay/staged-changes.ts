@@ -46,7 +46,9 @@ export class StagedChanges {
     readonly table: string,
   ) {}
 
-  /** "transaction": gone when it ends; "session": kept until then; "shared": an ordinary table, for other sessions too. */
+  /**
+   * "transaction": gone when it ends; "session": kept until then; "shared": an ordinary table, for other sessions too.
+   */
   async prepare(lasts: "transaction" | "session" | "shared"): Promise<void> {
     await this.session.run(`
       create ${lasts === "shared" ? "unlogged" : "temporary"} table ${this.table} (table_name text collate "C" not null, record_key text collate "C" not null, record_id jsonb not null,

@@ -55,12 +55,15 @@ export async function foldToTables(session: Session, dataSource: DataSource, fol
   return { label, staged, of };
 }
 
-/** In how many parts a table is folded at most: each reads the whole log, and one after another where the server has no processes left. */
+/**
+ * In how many parts a table is folded at most: each reads the whole log, and one after another where the server has no
+ * processes left.
+ */
 const mostParts = 4;
 
 /**
- * Lets folds of large tables be made by several processes, until the transaction ends; how many there may be. A part is not divided
- * again: Postgres would take its scan for the part to do in parallel.
+ * Lets folds of large tables be made by several processes, until the transaction ends; how many there may be. A part is
+ * not divided again: Postgres would take its scan for the part to do in parallel.
  */
 async function parallel(session: Session): Promise<number> {
   await session.run("set local parallel_tuple_cost = 0; set local min_parallel_table_scan_size = '5TB'");
@@ -74,9 +77,10 @@ export async function countSkipped(session: Session, { label }: Folded): Promise
 }
 
 /**
- * Brings a fold that was made in an earlier snapshot up to the end of the log, the first event it did not see being `first`: only
- * events that the snapshot did not see are staged, and only records that they touch are folded anew. `onRecords` gets those of each table.
- * Returns undefined where that is not possible: a handler may have read a record before an event of it that came to light since.
+ * Brings a fold that was made in an earlier snapshot up to the end of the log, the first event it did not see being
+ * `first`: only events that the snapshot did not see are staged, and only records that they touch are folded anew.
+ * `onRecords` gets those of each table. Returns undefined where that is not possible: a handler may have read a record
+ * before an event of it that came to light since.
  */
 export async function catchUp(
   session: Session,
@@ -121,8 +125,9 @@ export async function catchUp(
 }
 
 /**
- * The position of the first event that a snapshot did not see; undefined where it saw all that there are. Writers wait for it, so it
- * is read through event_order: asked for the least position, the planner goes through the whole log by its primary key.
+ * The position of the first event that a snapshot did not see; undefined where it saw all that there are. Writers wait
+ * for it, so it is read through event_order: asked for the least position, the planner goes through the whole log by
+ * its primary key.
  */
 export async function firstUnseen(
   session: Session,
@@ -165,7 +170,10 @@ function sourceOf(dataSource: DataSource, { cut, plan, label }: Folding, only: S
   return { schema: attachmentOf(dataSource).schema, cut, plan, staged: stagedOf({ label }), only };
 }
 
-/** Folds a table. Throws FoldFailure for a value that is not one of its column's type, REPLAY_INVALID_ROWS for one that a domain refuses. */
+/**
+ * Folds a table. Throws FoldFailure for a value that is not one of its column's type, REPLAY_INVALID_ROWS for one that
+ * a domain refuses.
+ */
 async function refusing(source: FoldSource, table: FoldTable, fold: () => Promise<unknown>): Promise<void> {
   try {
     await fold();
@@ -174,7 +182,9 @@ async function refusing(source: FoldSource, table: FoldTable, fold: () => Promis
   }
 }
 
-/** Leaves the records that are alive, of all or of some that were folded anew, and notes what was skipped of the others. */
+/**
+ * Leaves the records that are alive, of all or of some that were folded anew, and notes what was skipped of the others.
+ */
 async function keepExisting(
   session: Session,
   source: FoldSource,

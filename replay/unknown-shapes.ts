@@ -3,8 +3,8 @@ import type { Cut } from "../src/log/cut.js";
 import type { FoldTable } from "./fold-table.js";
 
 /**
- * A table that was made again has its columns of before by name alone. If names went and others came meanwhile, nobody can tell which of
- * them is which.
+ * A table that was made again has its columns of before by name alone. If names went and others came meanwhile, nobody
+ * can tell which of them is which.
  * Throws POINT_IN_TIME_UNKNOWN for a point before that.
  */
 export function refuseUnknownShapes(tables: readonly FoldTable[], cut: Cut): void {

@@ -54,7 +54,8 @@ const page = 1_000;
 
 /**
  * Compares the live tables with what the log says, in one snapshot, while writers run; changes nothing. Excluded and
- * generated columns are left out. Finds what no capture could see: writes with triggers disabled, restored dumps, other tools.
+ * generated columns are left out. Finds what no capture could see: writes with triggers disabled, restored dumps, other
+ * tools.
  */
 export async function verify(dataSource: DataSource, options: VerifyOptions = {}): Promise<VerifyReport> {
   refuseUnknownOptions("verify", options, ["onDifference", "signal"]);
@@ -98,8 +99,8 @@ export async function verify(dataSource: DataSource, options: VerifyOptions = {}
 }
 
 /**
- * Reads fold and live side by side, without a table in between: a transaction that writes nothing, not even temporary tables,
- * has no id and so holds back no tail.
+ * Reads fold and live side by side, without a table in between: a transaction that writes nothing, not even temporary
+ * tables, has no id and so holds back no tail.
  */
 async function* differencesOf(session: Session, source: FoldSource, table: FoldTable): AsyncGenerator<Difference> {
   const key = raw(quoteIdentifier(table.keyColumns[0] ?? ""));

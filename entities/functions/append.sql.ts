@@ -1,8 +1,8 @@
 import { effectsOfImages, insertEvents, ofTracked } from "./insert-events.js";
 
 /**
- * Writes the events of changes on any tracked tables, for what the log itself does (`origin`) and holds old and new images of.
- * Returns how many events it wrote. Changes on tables that are not tracked are an error, not a loss.
+ * Writes the events of changes on any tracked tables, for what the log itself does (`origin`) and holds old and new
+ * images of. Returns how many events it wrote. Changes on tables that are not tracked are an error, not a loss.
  */
 export const append = (s: string): string => `-- version: 3
 drop function if exists ${s}.append(${s}.change[], jsonb, text);

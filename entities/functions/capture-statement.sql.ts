@@ -15,10 +15,11 @@ const source: Omit<EventSource, "effects" | "hidden" | "shape"> = {
 };
 
 /**
- * The statement that writes the events of one statement on one table, from its transition tables, or of the records that subscriber
- * capture noted (FLUSH, FLUSH INSERT: flushStatement); `context` is spliced in.
- * Where the table's columns are `known` to be those of the last install, it names them, which is fast. Otherwise it is made for
- * the columns that `relation` has now: those that came later are kept apart. `shape` is spliced in too: under which they are written.
+ * The statement that writes the events of one statement on one table, from its transition tables, or of the records
+ * that subscriber capture noted (FLUSH, FLUSH INSERT: flushStatement); `context` is spliced in. Where the table's
+ * columns are `known` to be those of the last install, it names them, which is fast. Otherwise it is made for the
+ * columns that `relation` has now: those that came later are kept apart. `shape` is spliced in too: under which they
+ * are written.
  */
 export const captureStatement = (s: string): string => `-- version: 5
 drop function if exists ${s}.capture_statement(smallint, text, text, boolean, regclass);

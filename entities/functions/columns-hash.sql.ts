@@ -7,9 +7,9 @@ export const labelsHashOf = (enums: string): string =>
   `(select bit_xor(hashtextextended(enumlabel, oid::bigint)) from pg_enum where enumtypid = any (${enums}))`;
 
 /**
- * The same number as columnsHashOf, as a statement sees it that is planned now. It is said to be immutable, which is true of a plan
- * that reads the table or a transition table of it: PostgreSQL plans such a statement anew when the table is altered, and until
- * then the number is a constant of the plan, which costs nothing.
+ * The same number as columnsHashOf, as a statement sees it that is planned now. It is said to be immutable, which is
+ * true of a plan that reads the table or a transition table of it: PostgreSQL plans such a statement anew when the
+ * table is altered, and until then the number is a constant of the plan, which costs nothing.
  */
 export const columnsHash = (s: string): string => `-- version: 2
 drop function if exists ${s}.columns_hash(oid);

@@ -1,8 +1,8 @@
 /**
- * A table's columns as a statement sees them that is planned now, whatever the transaction's snapshot shows of the catalog: an
- * application's write at REPEATABLE READ meets a table that was altered since its snapshot was taken. A row type knows the names
- * in their order, and a privilege is null for a number that no column has any more.
- * A partition's columns get the numbers that their names have in `root`.
+ * A table's columns as a statement sees them that is planned now, whatever the transaction's snapshot shows of the
+ * catalog: an application's write at REPEATABLE READ meets a table that was altered since its snapshot was taken. A row
+ * type knows the names in their order, and a privilege is null for a number that no column has any more. A partition's
+ * columns get the numbers that their names have in `root`.
  */
 export const columnsNow = (s: string): string => `-- version: 1
 create or replace function ${s}.columns_now(relation oid, root oid default null) returns table (number smallint, name text, type oid)

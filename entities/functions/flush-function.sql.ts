@@ -1,9 +1,9 @@
 import { tailSleeps } from "./wake-tails.sql.js";
 
 /**
- * Makes the function that records what became of one table's noted records, which share a context and the verb that touched them first,
- * and returns how many of them the log does not know. While the table's name, columns and types are those of the last install its
- * statements are planned once a session; otherwise one is made for the table as it is.
+ * Makes the function that records what became of one table's noted records, which share a context and the verb that
+ * touched them first, and returns how many of them the log does not know. While the table's name, columns and types are
+ * those of the last install its statements are planned once a session; otherwise one is made for the table as it is.
  */
 export const flushFunction = (s: string): string => `-- version: 3
 create or replace function ${s}.make_flush_function(t ${s}.tracked) returns void

@@ -1,10 +1,11 @@
 /**
- * What became of records of one table that subscriber capture noted, as queries that capture_statement makes events of: $2 is the verb
- * that touched them first, $3 their keys, a JSON array of arrays. Rows are read as they are now, by primary key.
+ * What became of records of one table that subscriber capture noted, as queries that capture_statement makes events of:
+ * $2 is the verb that touched them first, $3 their keys, a JSON array of arrays. Rows are read as they are now, by
+ * primary key.
  *
- * A snapshot that is older than the statement may not show somebody else's delete, nor its event: it shows the row that is gone
- * beside the one that was inserted in its place, of which the younger is meant; and where the first write was an insert and
- * succeeded, the log is asked only at READ COMMITTED.
+ * A snapshot that is older than the statement may not show somebody else's delete, nor its event: it shows the row that
+ * is gone beside the one that was inserted in its place, of which the younger is meant; and where the first write was
+ * an insert and succeeded, the log is asked only at READ COMMITTED.
  */
 export const flushStatement = (s: string): string => `-- version: 3
 create or replace function ${s}.equals(relation oid, number smallint) returns text

@@ -1,13 +1,14 @@
 import { pinnedSettings } from "./pinned-settings.js";
 
 /**
- * Records what a transaction did to the records that subscriber capture noted: { exclusive, locks, refuse, contexts, runs }, a run being
- * { table, first, context, keys }: records of one table, in the order in which they were touched, with the verb that touched each of
- * them first and the place of their context, or null.
+ * Records what a transaction did to the records that subscriber capture noted: { exclusive, locks, refuse, contexts,
+ * runs }, a run being { table, first, context, keys }: records of one table, in the order in which they were touched,
+ * with the verb that touched each of them first and the place of their context, or null.
  *
- * It reads every row itself, so a role that may call it can record only what is true, about records in their present state; who
- * and why is as the application says, as everywhere. Tables that have capture triggers are left to these.
- * Returns, by table, how many records were changed whose former state the log does not know, so that no event could tell it.
+ * It reads every row itself, so a role that may call it can record only what is true, about records in their present
+ * state; who and why is as the application says, as everywhere. Tables that have capture triggers are left to these.
+ * Returns, by table, how many records were changed whose former state the log does not know, so that no event could
+ * tell it.
  */
 export const flush = (s: string): string => `-- version: 3
 create or replace function ${s}.flush(payload jsonb) returns jsonb

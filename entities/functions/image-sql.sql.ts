@@ -1,9 +1,9 @@
 /**
- * The SQL that makes a row's image in the log, for a relation aliased `t`.
- * `to_jsonb(t.*)`, never `to_jsonb(t)`: a column named like the alias would take its place. Where columns are always recorded as
- * text they are text before JSON is made: a document of type json may hold what jsonb refuses, and that must not fail the write.
- * Where a column needs another form only now and then, an empty object is added otherwise, which copies nothing.
- * `altered`: the table may have been altered since the transaction's snapshot was taken.
+ * The SQL that makes a row's image in the log, for a relation aliased `t`. `to_jsonb(t.*)`, never `to_jsonb(t)`: a
+ * column named like the alias would take its place. Where columns are always recorded as text they are text before JSON
+ * is made: a document of type json may hold what jsonb refuses, and that must not fail the write. Where a column needs
+ * another form only now and then, an empty object is added otherwise, which copies nothing. `altered`: the table may
+ * have been altered since the transaction's snapshot was taken.
  */
 export const imageSql = (s: string): string => `-- version: 4
 drop function if exists ${s}.image_sql(regclass, text[]);

@@ -1,8 +1,10 @@
-/** What differs between the writers of events: SQL expressions over `effect` (and its `image`) unless said otherwise. */
+/**
+ * What differs between the writers of events: SQL expressions over `effect` (and its `image`) unless said otherwise.
+ */
 export interface EventSource {
   /**
-   * What happened to each record, in the order in which it is to be recorded: a query giving `action`, `data`, `previous`, and
-   * `image`, a jsonb object that holds at least the columns which the expressions below read.
+   * What happened to each record, in the order in which it is to be recorded: a query giving `action`, `data`,
+   * `previous`, and `image`, a jsonb object that holds at least the columns which the expressions below read.
    */
   readonly effects: string;
   readonly tableName: string;
@@ -26,7 +28,10 @@ export interface EventSource {
   readonly dataLimit: string;
 }
 
-/** The expressions over changes that are joined with `tracked` and the child's entry in it (`child`): for writers on any table. */
+/**
+ * The expressions over changes that are joined with `tracked` and the child's entry in it (`child`): for writers on any
+ * table.
+ */
 export const ofTracked = (s: string) => ({
   tableName: "table_name",
   entity: "coalesce(child ->> 'entity', entity)",
@@ -45,7 +50,10 @@ const columns = `table_name, entity, record_id, record_key, action, action_name,
 /** What a table's own capture leaves to the columns' defaults while its shape is that of the last install. */
 const marks = "origin, shape";
 
-/** Positions are drawn here, after the rows were written, in the order of the effects: the order of the fold rests on that. */
+/**
+ * Positions are drawn here, after the rows were written, in the order of the effects: the order of the fold rests on
+ * that.
+ */
 const drawn = (s: string, { effects }: EventSource, positions = `${s}.event_position_seq`): string =>
   `select nextval('${positions}') as position, e.* from (${effects}) e`;
 
@@ -64,8 +72,8 @@ const values = (s: string, from: EventSource, { data, previous }: { data: string
     ${from.context} ->> 'correlationId', ${from.context} ->> 'causationId'`;
 
 /**
- * The one piece of SQL that writes events, whoever writes them; columns that are not known to be plain go to their side table.
- * `into`: a table that is to become a part of the log, and the sequence of its positions. (Default: the log)
+ * The one piece of SQL that writes events, whoever writes them; columns that are not known to be plain go to their side
+ * table. `into`: a table that is to become a part of the log, and the sequence of its positions. (Default: the log)
  */
 export const insertEvents = (s: string, from: EventSource, into?: { event: string; positions: string }): string => `
 with drawn as materialized (${drawn(s, from, into?.positions)}),
@@ -86,8 +94,9 @@ order by position
 `;
 
 /**
- * The same for a table that keeps no column apart: one insert, with little to set up, which is most of the time of a small write. The
- * position is the column's own, drawn for each row in the order of the effects: to draw it in a query would be a node more.
+ * The same for a table that keeps no column apart: one insert, with little to set up, which is most of the time of a
+ * small write. The position is the column's own, drawn for each row in the order of the effects: to draw it in a query
+ * would be a node more.
  */
 export const insertPlainEvents = (s: string, from: EventSource): string => `
 insert into ${s}.event (${columns})
@@ -96,8 +105,8 @@ from (${from.effects}) d
 `;
 
 /**
- * Effects of changes given as whole images: `changes` is a query giving `old` and `new` (either is null for a create or a destroy).
- * A changed key is a destroy and a create, destroys first. An update that changes nothing is no effect.
+ * Effects of changes given as whole images: `changes` is a query giving `old` and `new` (either is null for a create or
+ * a destroy). A changed key is a destroy and a create, destroys first. An update that changes nothing is no effect.
  */
 export const effectsOfImages = ({
   changes,

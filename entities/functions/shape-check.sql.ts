@@ -2,9 +2,10 @@ import { labelsHashOf } from "./columns-hash.sql.js";
 import { tailSleeps } from "./wake-tails.sql.js";
 
 /**
- * The statement that finds, for the rows of a transition table, whether there is none, one, or more; whether the table's columns and
- * their types are still those of the last install; and whether a tail sleeps. A statement that names columns would not even be planned
- * when one of them is gone, would miss one that came since, and takes the form of a value from its type.
+ * The statement that finds, for the rows of a transition table, whether there is none, one, or more; whether the
+ * table's columns and their types are still those of the last install; and whether a tail sleeps. A statement that
+ * names columns would not even be planned when one of them is gone, would miss one that came since, and takes the form
+ * of a value from its type.
  */
 export const shapeCheck = (s: string): string => `-- version: 4
 create or replace function ${s}.shape_check(t ${s}.tracked, rows text) returns text
@@ -15,7 +16,10 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 `;
 
-/** SQL to add to the check: whether the labels of the table's enums are still those of the last install; empty where it has none. */
+/**
+ * SQL to add to the check: whether the labels of the table's enums are still those of the last install; empty where it
+ * has none.
+ */
 export const sameLabels = (s: string): string => `-- version: 1
 create or replace function ${s}.same_labels(t ${s}.tracked) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$

@@ -1,8 +1,9 @@
 import { labelsHashOf } from "./columns-hash.sql.js";
 
 /**
- * The number of the shape that a table has now, null while it is that of the last install. One that no install knew is described
- * for it to read later. There is no unique key: a writer would wait for the uncommitted description of another.
+ * The number of the shape that a table has now, null while it is that of the last install. One that no install knew is
+ * described for it to read later. There is no unique key: a writer would wait for the uncommitted description of
+ * another.
  */
 export const noteShape = (s: string): string => `-- version: 1
 create or replace function ${s}.note_shape(t ${s}.tracked, relation oid) returns bigint
@@ -23,7 +24,10 @@ begin
 end $$;
 `;
 
-/** The labels of the enum that a type is made of, by their oids, which a label keeps when it is renamed; null for all other types. */
+/**
+ * The labels of the enum that a type is made of, by their oids, which a label keeps when it is renamed; null for all
+ * other types.
+ */
 export const labelsOf = (s: string): string => `-- version: 1
 create or replace function ${s}.labels_of(type oid) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -32,8 +36,8 @@ $$;
 `;
 
 /**
- * SQL over d.data of an event e, like tracked.today, under the names that columns have now: those of the last install, and of shapes
- * that capture saw since, are moved to the names that their numbers have.
+ * SQL over d.data of an event e, like tracked.today, under the names that columns have now: those of the last install,
+ * and of shapes that capture saw since, are moved to the names that their numbers have.
  */
 export const renamedSql = (s: string): string => `-- version: 1
 create or replace function ${s}.moved_sql(data text, names jsonb) returns text
@@ -60,8 +64,9 @@ $$;
 `;
 
 /**
- * What capture knows of a table, under the names that its columns have now. What holds for a column's number or for its name
- * holds for it: a renamed column stays excluded, and one under an excluded name is excluded. Plain is only what is so by both.
+ * What capture knows of a table, under the names that its columns have now. What holds for a column's number or for its
+ * name holds for it: a renamed column stays excluded, and one under an excluded name is excluded. Plain is only what is
+ * so by both.
  */
 export const asItIs = (s: string): string => `-- version: 1
 create or replace function ${s}.as_it_is(t ${s}.tracked, relation oid) returns ${s}.tracked
@@ -108,7 +113,9 @@ begin
 end $$;
 `;
 
-/** A table's columns as install compares them with those of the last: `written` changes with every ALTER of the column. */
+/**
+ * A table's columns as install compares them with those of the last: `written` changes with every ALTER of the column.
+ */
 export const describe = (s: string): string => `-- version: 1
 create or replace function ${s}.describe(of oid) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -121,8 +128,8 @@ $$;
 `;
 
 /**
- * Where a table's rows are, by oid: the file, which a rewrite replaces, and the bounds of a partition, with the columns that
- * they are over (null if a partition key is an expression).
+ * Where a table's rows are, by oid: the file, which a rewrite replaces, and the bounds of a partition, with the columns
+ * that they are over (null if a partition key is an expression).
  */
 export const storageOf = (s: string): string => `-- version: 1
 create or replace function ${s}.storage_of(of oid) returns jsonb
@@ -142,8 +149,9 @@ $$;
 `;
 
 /**
- * Whether a table is as the last install left it: the same table with the same columns, no values rewritten, no partition gone, and
- * all recorded. A rewrite by VACUUM FULL or CLUSTER touches no column; an ALTER of a column that rewrites nothing keeps the files.
+ * Whether a table is as the last install left it: the same table with the same columns, no values rewritten, no
+ * partition gone, and all recorded. A rewrite by VACUUM FULL or CLUSTER touches no column; an ALTER of a column that
+ * rewrites nothing keeps the files.
  */
 export const isFollowed = (s: string): string => `-- version: 1
 create or replace function ${s}.is_followed(t ${s}.tracked) returns boolean

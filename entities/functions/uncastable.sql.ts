@@ -1,6 +1,7 @@
 /**
- * The first column of a record whose stored value is no value of its type; null if there is none. `readers` are, by column, the SQL over
- * a state `f.state` and a record `r` that a fold reads it by. Slow, and only called when a fold has failed.
+ * The first column of a record whose stored value is not a value of its type; null if there is none. `readers` are, by
+ * column, the SQL over a state `f.state` and a record `r` that a fold reads it by. Slow, and only called when a fold
+ * has failed.
  */
 export const uncastable = (s: string): string => `-- version: 1
 create or replace function ${s}.uncastable_column(of regclass, stored jsonb, readers jsonb) returns text
@@ -26,7 +27,10 @@ begin
 end $$;
 `;
 
-/** Fails for a record that cannot be folded, from inside the statement that folds it: what is wrong is the message, its key is the hint. */
+/**
+ * Fails for a record that cannot be folded, from inside the statement that folds it: what is wrong is the message, its
+ * key is the hint.
+ */
 export const refuseRecord = (s: string): string => `-- version: 1
 create or replace function ${s}.refuse_record(record_key text, problem text, code text default 'CH021') returns jsonb
 language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$

@@ -1,6 +1,6 @@
 /**
- * Where an event comes from, which only the log's own functions say, and the shape of the table that it was written under.
- * Until now a baseline, a rewind, a revert and an erasure were told by their action's name.
+ * Where an event comes from, which only the log's own functions say, and the shape of the table that it was written
+ * under. Until now a baseline, a rewind, a revert and an erasure were known by their action's name.
  */
 export const schemaHistory = (s: string): string => `
 alter table ${s}.event add column origin text not null default 'capture', add column shape bigint;

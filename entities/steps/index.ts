@@ -6,7 +6,9 @@ import { finerOrder } from "./005-finer-order.js";
 import { partitions } from "./006-partitions.js";
 import { schemaHistory } from "./007-schema-history.js";
 
-/** Our own numbered versions of the tables: taken in order, each once, and never changed once anybody has taken them. */
+/**
+ * Our own numbered versions of the tables: taken in order, each once, and never changed once anybody has taken them.
+ */
 export const steps: readonly { readonly number: number; readonly sql: (schema: string) => string }[] = [
   { number: 1, sql: tables },
   { number: 2, sql: activity },

@@ -9,8 +9,8 @@ import { jsonOf } from "./output.js";
 import { UsageError } from "./usage-error.js";
 
 /**
- * Writes events to a file by its ending: .jsonl, or .csv, where a cell that a spreadsheet would run as a formula starts with
- * an apostrophe. The file is there only when it is whole. Memory stays flat. Throws UsageError for another ending.
+ * Writes events to a file by its ending: .jsonl, or .csv, where a cell that a spreadsheet would run as a formula starts
+ * with an apostrophe. The file is there only when it is whole. Memory stays flat. Throws UsageError for another ending.
  */
 export async function exportEvents(
   events: AsyncIterable<RecordedEvent>,

@@ -33,7 +33,10 @@ export interface Attachment {
   readonly Client: PgClientClass;
 }
 
-/** A symbol of the global registry, so that it is found when frameworks copy the options, and across copies of this package. */
+/**
+ * A symbol of the global registry, so that it is found when frameworks copy the options, and across copies of this
+ * package.
+ */
 const key = Symbol.for("typeorm-chronicle");
 
 export function attach<T extends DataSourceOptions>(
@@ -55,7 +58,10 @@ export function isAttached(dataSourceOptions: object): boolean {
   return key in dataSourceOptions;
 }
 
-/** What withEventLog left on it; the DataSource is known to its Clients from then on. Throws NOT_ATTACHED for a DataSource that was not made with withEventLog. */
+/**
+ * What withEventLog left on it; the DataSource is known to its Clients from then on. Throws NOT_ATTACHED for a
+ * DataSource that was not made with withEventLog.
+ */
 export function attachmentOf(dataSource: DataSource): Attachment {
   const attachment = ((dataSource as DataSource | null | undefined)?.options as { [key]?: Attachment } | undefined)?.[
     key

@@ -43,8 +43,8 @@ const safeParts = [
 ] as const;
 
 /**
- * Postgres's error without the values that it quotes in detail and context, and for errors about data (SQLSTATE class 22) in the
- * message: an error of the library may be logged by anyone. Every other error as it is.
+ * Postgres's error without the values that it quotes in detail and context, and for errors about data (SQLSTATE class
+ * 22) in the message: an error of the library may be logged by anyone. Every other error as it is.
  */
 export function withoutValues(error: unknown): unknown {
   if (!(error instanceof Error) || !("severity" in error)) return error;

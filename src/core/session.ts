@@ -56,7 +56,10 @@ export class Session {
     return (await this.rows(statement))[0];
   }
 
-  /** A manager whose statements go through this session, in the transaction that is open on it, and that no subscriber hears. */
+  /**
+   * A manager whose statements go through this session, in the transaction that is open on it, and that no subscriber
+   * hears.
+   */
   manager(dataSource: DataSource): EntityManager {
     const query = (text: string, values?: readonly unknown[]) => this.#send({ text, values });
     // As connect() and startTransaction() would leave it, so that a transaction begun on it is a savepoint of ours.
@@ -82,8 +85,8 @@ export class Session {
   }
 
   /**
-   * Whether a pooler stands between (pgbouncer in transaction mode): then each transaction may be on another connection of the
-   * server, and temporary tables are left on it for others.
+   * Whether a pooler stands between (pgbouncer in transaction mode): then each transaction may be on another connection
+   * of the server, and temporary tables are left on it for others.
    */
   async isPooled(): Promise<boolean> {
     const row = await this.row(sql`select pg_backend_pid() as pid`);
@@ -107,8 +110,8 @@ export class Session {
   }
 
   /**
-   * Runs `work` inside the transaction that the caller has open on this connection, as a savepoint; its settings are put back,
-   * for the statements that come after.
+   * Runs `work` inside the transaction that the caller has open on this connection, as a savepoint; its settings are
+   * put back, for the statements that come after.
    */
   async nested<T>(work: () => Promise<T>): Promise<T> {
     const before = await this.rows(sql`

@@ -22,16 +22,16 @@ export interface BaselineOptions {
 const batch = 1_000;
 
 /**
- * How long a batch waits for a row that somebody writes, at most, far below Postgres's `deadlock_timeout`: whoever waits for rows of
- * ours meanwhile goes on when the batch gives up, and is never the victim of a deadlock with it.
+ * How long a batch waits for a row that somebody writes, at most, far below Postgres's `deadlock_timeout`: whoever
+ * waits for rows of ours meanwhile goes on when the batch gives up, and is never the victim of a deadlock with it.
  */
 const lockTimeoutMs = 100;
 
 /**
- * Records a create event, with origin "baseline", for every row that the log does not know: for tables that had rows before
- * they were tracked. Row locks are held while positions are drawn, so that it is right beside running writers.
- * Resumable: what was recorded is known and not recorded again. What such a table held before its first baseline ended is not
- * known: points in time before that are POINT_IN_TIME_UNKNOWN for it.
+ * Records a create event, with origin "baseline", for every row that the log does not know: for tables that had rows
+ * before they were tracked. Row locks are held while positions are drawn, so that it is right beside running writers.
+ * Resumable: what was recorded is known and not recorded again. What such a table held before its first baseline ended
+ * is not known: points in time before that are POINT_IN_TIME_UNKNOWN for it.
  * Throws OPTIONS_INVALID, NOT_TRACKED, NOT_INSTALLED, INSTALL_STALE, NOT_OWNER, REPLAY_ABORTED.
  */
 export async function baseline(dataSource: DataSource, options: BaselineOptions = {}): Promise<{ rows: number }> {

@@ -27,9 +27,10 @@ export interface EraseReport {
 }
 
 /**
- * Takes the values of a record's sensitive columns out of the log and out of its row, for good, and records an update event,
- * with origin "erase". From then on every replay, also to a point before, gives null where the column allows it, else the
- * `erased` value of `@Sensitive`. One transaction. It cannot reach backups, and disk pages until VACUUM has been there.
+ * Takes the values of a record's sensitive columns out of the log and out of its row, for good, and records an update
+ * event, with origin "erase". From then on every replay, also to a point before, gives null where the column allows it,
+ * else the `erased` value of `@Sensitive`. One transaction. It cannot reach backups, and disk pages until VACUUM has
+ * been there.
  * Throws ERASE_REFUSED, NOT_OWNER, NOT_INSTALLED, INSTALL_STALE.
  */
 export async function erase(
@@ -112,7 +113,10 @@ async function formerColumns(session: Session, record: Target, { changes }: Sche
   return rows.map(({ name }) => name ?? "").filter((name) => !known.includes(name));
 }
 
-/** What stands in for the erased values: those that are not null, as JSON in the log's form; and the columns that can be set. */
+/**
+ * What stands in for the erased values: those that are not null, as JSON in the log's form; and the columns that can be
+ * set.
+ */
 async function standIns(session: Session, { schema, table }: Target, names: readonly string[]) {
   const columns = await session.rows(sql`
     select name, nullable, generated from ${schema}.columns(${table.sqlName}::regclass) where name = any (${names}::text[])`);

@@ -51,8 +51,8 @@ export async function openErasure(session: Session, names: readonly string[]): P
 }
 
 /**
- * The position of the event that says so: what capture recorded, else one written here, because an erasure is recorded also
- * where the row has none of the values any more, or is gone. Undefined where there never was such a record.
+ * The position of the event that says so: what capture recorded, else one written here, because an erasure is recorded
+ * also where the row has none of the values any more, or is gone. Undefined where there never was such a record.
  */
 export async function eraseEvent(
   session: Session,
@@ -87,8 +87,8 @@ export async function eraseEvent(
 }
 
 /**
- * Takes the values out of every event of the record, under the names that the columns had when it was written; how many held one, the
- * erasure itself aside.
+ * Takes the values out of every event of the record, under the names that the columns had when it was written; how many
+ * held one, the erasure itself aside.
  */
 export async function eraseEvents(session: Session, record: Target, standIns: RawSql, event: string): Promise<number> {
   const { schema, table } = record;

@@ -20,8 +20,8 @@ export function droppedSensitiveColumns({ changes, now }: SchemaHistory): Map<st
 }
 
 /**
- * SQL over an event `e`: an object with the names under which it holds the columns, each with the value that stands in, null for none.
- * A name that no shape knows is taken as it is.
+ * SQL over an event `e`: an object with the names under which it holds the columns, each with the value that stands in,
+ * null for none. A name that no shape knows is taken as it is.
  */
 export function standInsSql(
   history: SchemaHistory,

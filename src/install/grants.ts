@@ -4,13 +4,19 @@ import type { Session } from "../core/session.js";
 import { quoteIdentifier } from "../core/sql.js";
 
 export interface Grants {
-  /** Roles of the application: may write tracked tables and pass the gate, may not read or write the log. (Default: none) */
+  /**
+   * Roles of the application: may write tracked tables and pass the gate, may not read or write the log. (Default:
+   * none)
+   */
   readonly grantTo?: string | readonly string[] | undefined;
   /** Roles that may read events, bookmarks and what is tracked, but no sensitive columns. (Default: none) */
   readonly grantReadTo?: string | readonly string[] | undefined;
 }
 
-/** Takes the log from everyone, and gives the roles named what they need of it. Throws OPTIONS_INVALID for a role that is none. */
+/**
+ * Takes the log from everyone, and gives the roles named what they need of it. Throws OPTIONS_INVALID for a role that
+ * is none.
+ */
 export async function grant(session: Session, schema: string, grants: Grants): Promise<void> {
   try {
     await give(session, schema, grants);

@@ -21,7 +21,7 @@ import { specOf } from "./spec.js";
 import { takeSteps } from "./steps.js";
 
 export interface InstallOptions extends Grants, SetUpOptions {
-  /** Is told how far install has come with comparing the rows of a table that a schema change rewrote. */
+  /** Called after each batch of rows that were compared because a schema change rewrote them. */
   readonly onProgress?: ((progress: InstallProgress) => void) | undefined;
   /** Stops between two batches of such rows: the next install goes on there. */
   readonly signal?: AbortSignal | undefined;
@@ -53,13 +53,16 @@ export interface InstallReport {
 }
 
 /**
- * Sets up the log and capture on every tracked table, or brings them up to date; does nothing when they are.
- * The log, and all tables that need no new trigger, in one transaction; every other table in one of its own. So no two tables of
- * the application are ever locked at once, and with a short lock timeout and retries a running application's writers go on.
+ * Sets up the log and capture on every tracked table, or brings them up to date; does nothing when they are. The log,
+ * and all tables that need no new trigger, in one transaction; every other table in one of its own. So no two tables of
+ * the application are ever locked at once, and with a short lock timeout and retries a running application's writers go
+ * on.
  *
- * What changed in a tracked table since the last install is found and remembered, so that older events are read under today's
- * names and types; values that the change rewrote are recorded as events with origin "migration", in the caller's request context.
- * Throws NOT_OWNER, INSTALL_LOCK_TIMEOUT, INSTALL_STALE, COLUMN_TYPE_UNSUPPORTED, OPTIONS_INVALID, DATABASE_UNSUPPORTED.
+ * What changed in a tracked table since the last install is found and remembered, so that older events are read under
+ * today's names and types; values that the change rewrote are recorded as events with origin "migration", in the
+ * caller's request context.
+ * Throws NOT_OWNER, INSTALL_LOCK_TIMEOUT, INSTALL_STALE, COLUMN_TYPE_UNSUPPORTED, OPTIONS_INVALID,
+ * DATABASE_UNSUPPORTED.
  */
 export async function install(
   dataSource: DataSource,
@@ -75,7 +78,8 @@ export async function install(
     if (!supported) throw new EventLogError("DATABASE_UNSUPPORTED", "This server is older than PostgreSQL 14.");
     const names = tables.map(({ tableName }) => tableName);
     const done = await stepOf(session, attachment.schema);
-    // Set up by a newer version of the library: an older process of a rolling deploy leaves it alone and goes on recording.
+    // Set up by a newer version of the library: an older process of a rolling deploy leaves it alone and goes on
+    // recording.
     if (done > latestStep) return { changed: false, step: done, tables: names, schemaChanges: [] };
     const fingerprint = fingerprintOf(attachment, tables, options);
     const report = { step: latestStep, tables: names };
@@ -116,7 +120,9 @@ function fingerprintOf(
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 
-/** Equal: the same fingerprint, on the same cluster, with every table still there and the triggers that it needs today. */
+/**
+ * Equal: the same fingerprint, on the same cluster, with every table still there and the triggers that it needs today.
+ */
 async function isEqual(
   session: Session,
   { schema }: Attachment,

@@ -56,7 +56,9 @@ export interface Comparison {
   readonly partitions: readonly string[];
   /** Whether records have other keys. */
   readonly rekeyed: boolean;
-  /** The key before, by today's names, if it was another and all of its columns are there with the values that they had. */
+  /**
+   * The key before, by today's names, if it was another and all of its columns are there with the values that they had.
+   */
   readonly formerKey: readonly FormerKeyColumn[] | null;
 }
 
@@ -201,7 +203,9 @@ export function differenceOf(
 
 type Columns = readonly ShapeColumn[];
 
-/** Partitions that are gone, with a condition over the key of the records in them; `unbounded` if the key does not tell. */
+/**
+ * Partitions that are gone, with a condition over the key of the records in them; `unbounded` if the key does not tell.
+ */
 function goneFrom(
   { columns, storage, keyColumns }: KnownTable,
   found: FoundTable,
@@ -217,8 +221,8 @@ function goneFrom(
 }
 
 /**
- * Whether records have other keys than before: other columns, or other labels; or other values, if the log does not know the keys that
- * the rows have now.
+ * Whether records have other keys than before: other columns, or other labels; or other values, if the log does not
+ * know the keys that the rows have now.
  */
 function isRekeyed(
   { columns: before, keyColumns }: KnownTable,

@@ -16,7 +16,7 @@ import {
 } from "./schema-diff.js";
 import { specOf } from "./spec.js";
 
-/** What `chronicle.track` is told of a table's shape, and what there is to report. */
+/** What `chronicle.track` needs to know of a table's shape, and what there is to report. */
 export interface Followed {
   /** JSON: the columns, each with its id. */
   readonly columns: string;
@@ -26,8 +26,9 @@ export interface Followed {
 }
 
 /**
- * Finds what changed in a table since the last install and writes it down, in the transaction that tracks it. If anything did, the
- * table is locked against writers first: the position drawn then parts events of the old shape from those of the new one.
+ * Finds what changed in a table since the last install and writes it down, in the transaction that tracks it. If
+ * anything did, the table is locked against writers first: the position drawn then parts events of the old shape from
+ * those of the new one.
  */
 export async function followTable(
   session: Session,
@@ -140,8 +141,8 @@ async function dropTriggersOf(session: Session, schema: string, oids: readonly s
 }
 
 /**
- * Values that were kept apart because install did not know their column when they were written, and that are no secret, are
- * shown with their events from now on.
+ * Values that were kept apart because install did not know their column when they were written, and that are not sensitive,
+ * are shown with their events from now on.
  */
 async function showLateValues(
   session: Session,
@@ -197,8 +198,8 @@ async function findTable(
 }
 
 /**
- * What ADD COLUMN gave to rows that were there: PostgreSQL keeps the value until the table is rewritten. A partitioned table has
- * none itself, its partitions do.
+ * What ADD COLUMN gave to rows that were there: PostgreSQL keeps the value until the table is rewritten. A partitioned
+ * table has none itself, its partitions do.
  */
 async function fillsOf(
   session: Session,
@@ -224,7 +225,10 @@ async function fillsOf(
   return fills;
 }
 
-/** Whether the log has events of every row under the key that the row has now. Rows from before a baseline it does not know anyway. */
+/**
+ * Whether the log has events of every row under the key that the row has now. Rows from before a baseline it does not
+ * know anyway.
+ */
 async function knowsKeys(session: Session, schema: string, table: TrackedTable, trackedId: string): Promise<boolean> {
   const id = table.keyColumns.map((name) => `${quoteLiteral(name)}, t.${quoteIdentifier(name)}`).join(", ");
   const keys = `array[${table.keyColumns.map(quoteLiteral).join(", ")}]::text[]`;

@@ -11,19 +11,23 @@ const lockTimeoutMs = 250;
 export interface SetUpOptions {
   /** Runs on this query runner, inside its transaction: for a migration. (Default: a connection of its own) */
   readonly queryRunner?: QueryRunner | undefined;
-  /** How long to try, for each table, for a moment without long transactions on it, in milliseconds. (Default: 60 000) */
+  /**
+   * How long to try, for each table, for a moment without long transactions on it, in milliseconds. (Default: 60 000)
+   */
   readonly lockTimeoutMs?: number | undefined;
 }
 
 /** The database is busy, or we met another session's lock: nothing was done, and it may go better next time. */
 const worthAnotherTry: ReadonlySet<string | undefined> = new Set(["55P03", "40P01"]);
 
-/** Runs work that changes tables, each piece a transaction that gives up and tries again rather than hold writers up. */
+/**
+ * Runs work that changes tables, each piece a transaction that gives up and tries again rather than hold writers up.
+ */
 export type SetUp = <T>(work: () => Promise<T>) => Promise<T>;
 
 /**
- * Work on tables: on a connection of its own, each piece in a transaction; or, where a migration gives its query runner, on that
- * one, inside the migration's transaction if it has one.
+ * Work on tables: on a connection of its own, each piece in a transaction; or, where a migration gives its query
+ * runner, on that one, inside the migration's transaction if it has one.
  * Throws NOT_OWNER, INSTALL_LOCK_TIMEOUT.
  */
 export async function withSetUp<T>(

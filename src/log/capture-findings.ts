@@ -6,8 +6,8 @@ import type { Finding } from "./finding.js";
 import { trackedTables } from "./tracked-tables.js";
 
 /**
- * What came over the tracked tables since the last install, or keeps triggers from firing: nothing that a write is refused for.
- * For a role that may not read what is tracked it finds only what the catalogs say.
+ * What came over the tracked tables since the last install, or keeps triggers from firing: nothing that a write is
+ * refused for. For a role that may not read what is tracked it finds only what the catalogs say.
  */
 export async function captureFindings(
   session: Session,

@@ -6,8 +6,9 @@ import type { ShapeColumn } from "./table-shape.js";
 import { type TrackedTable, trackedTables } from "./tracked-tables.js";
 
 /**
- * What this process knows of the columns of its classes: the shape that they had when it first looked, or when it installed. A migration
- * may give a name to another column, or another type, while an older process runs on: that would read one for the other.
+ * What this process knows of the columns of its classes: the shape that they had when it first looked, or when it
+ * installed. A migration may give a name to another column, or another type, while an older process runs on: that would
+ * read one for the other.
  */
 export function isClassOfToday(dataSource: DataSource, table: TrackedTable, columns: readonly ShapeColumn[]): boolean {
   const { shapes } = attachmentOf(dataSource).link;

@@ -37,8 +37,8 @@ export interface RecordedEvent<Columns = Record<string, unknown>> {
 }
 
 /**
- * What is selected for an event, from `event e` with `eventJoins`: numbers that JavaScript would round are made strings here, before
- * any JSON.parse.
+ * What is selected for an event, from `event e` with `eventJoins`: numbers that JavaScript would round are made strings
+ * here, before any JSON.parse.
  */
 export const eventColumns = (
   schema: string,
@@ -94,7 +94,10 @@ export function eventOf<Columns>(row: TextRow): RecordedEvent<Columns> {
   };
 }
 
-/** A row's image for a reader. JSON columns are recorded as text where their image would not come back equal: a reader gets the document. */
+/**
+ * A row's image for a reader. JSON columns are recorded as text where their image would not come back equal: a reader
+ * gets the document.
+ */
 export function readableRow(
   json: string | null | undefined,
   jsonColumns: string | null | undefined,
@@ -107,7 +110,7 @@ export function readableRow(
   return data;
 }
 
-/** A document that is recorded as text; text itself if the column was no document when it was written. */
+/** A document that is recorded as text; the text itself if the column did not hold documents when it was written. */
 function documentOf(text: string): unknown {
   try {
     return parseExactly(text);

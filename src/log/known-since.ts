@@ -8,10 +8,10 @@ import { keptFrom } from "./partitions.js";
 import type { TrackedTable } from "./tracked-tables.js";
 
 /**
- * What was there before a baseline the log does not know: rows of these tables, where they had rows before they were tracked, or
- * of these records alone.
- * Throws POINT_IN_TIME_UNKNOWN where a baseline came after the point in time, with the position of the last; and for every table
- * where the events up to the point were dropped with their partition.
+ * What was there before a baseline the log does not know: rows of these tables, where they had rows before they were
+ * tracked, or of these records alone.
+ * Throws POINT_IN_TIME_UNKNOWN where a baseline came after the point in time, with the position of the last; and for
+ * every table where the events up to the point were dropped with their partition.
  */
 export async function refuseBeforeBaseline(
   session: Session,

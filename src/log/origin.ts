@@ -3,8 +3,8 @@ import type { Session } from "../core/session.js";
 import { raw, sql, type Statement } from "../core/sql.js";
 
 /**
- * Says of an event that this transaction wrote, by an ordinary write that capture saw, where it comes from. No setting and no
- * context can say it: only who may change the log.
+ * Says of an event that this transaction wrote, by an ordinary write that capture saw, where it comes from. No setting
+ * and no context can say it: only who may change the log.
  */
 export async function markOrigin(session: Session, schema: string, origin: Origin, position: Statement): Promise<void> {
   await session.rows(sql`select set_config('chronicle.erasing', pg_current_xact_id()::text, true)`);

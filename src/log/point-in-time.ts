@@ -17,7 +17,10 @@ export async function endOfLog(session: Session, dataSource: DataSource): Promis
   return { position: positionOf(row, "position"), leftOut: [], epoch: 0 };
 }
 
-/** Everything that is committed now, as a cut that later snapshots read in the same way: what is open now stays left out. */
+/**
+ * Everything that is committed now, as a cut that later snapshots read in the same way: what is open now stays left
+ * out.
+ */
 export async function committedNow(session: Session, dataSource: DataSource): Promise<Cut> {
   const { schema } = attachmentOf(dataSource);
   const row = await session.row(sql`
@@ -27,8 +30,8 @@ export async function committedNow(session: Session, dataSource: DataSource): Pr
 }
 
 /**
- * The cut of a point in time. Throws POINT_IN_TIME_UNKNOWN, with the way out, for what is no point or lies outside the log,
- * and POINT_IN_TIME_AMBIGUOUS where the clock went back.
+ * The cut of a point in time. Throws POINT_IN_TIME_UNKNOWN, with the way out, for what is no point or lies outside the
+ * log, and POINT_IN_TIME_AMBIGUOUS where the clock went back.
  */
 export async function resolvePoint(session: Session, dataSource: DataSource, point: PointInTime): Promise<Cut> {
   if (typeof point === "bigint") return atPosition(session, dataSource, point);
@@ -94,8 +97,8 @@ async function atTime(session: Session, dataSource: DataSource, time: Date): Pro
 }
 
 /**
- * Where the server keeps commit times, they cut exactly: transactions that committed later are left out, also those whose
- * last event came before. Reads each transaction up to the position once.
+ * Where the server keeps commit times, they cut exactly: transactions that committed later are left out, also those
+ * whose last event came before. Reads each transaction up to the position once.
  */
 async function committedAfter(session: Session, schema: string, position: bigint, end: Statement): Promise<string[]> {
   const row = await session.row(sql`select current_setting('track_commit_timestamp') as kept`);
@@ -119,8 +122,8 @@ async function atBookmark(session: Session, dataSource: DataSource, name: string
 }
 
 /**
- * The transactions that were open in a snapshot, "xmin:xmax:xip,xip": those listed, and every one from xmax on, which is one past
- * the last that had ended, so some of them had begun and drawn positions.
+ * The transactions that were open in a snapshot, "xmin:xmax:xip,xip": those listed, and every one from xmax on, which
+ * is one past the last that had ended, so some of them had begun and drawn positions.
  */
 function openIn(snapshot: string): Pick<Cut, "leftOut" | "before"> {
   const [, before = "0", open = ""] = snapshot.split(":");

@@ -1,7 +1,9 @@
 import { quoteLiteral } from "../core/sql.js";
 import type { SchemaChange, SeenColumn, ShapeColumn } from "./table-shape.js";
 
-/** What becomes of one name in an event's data: another name, or none where the column is gone; and of an enum's labels. */
+/**
+ * What becomes of one name in an event's data: another name, or none where the column is gone; and of an enum's labels.
+ */
 export interface Move {
   readonly from: string;
   readonly to: string | undefined;
@@ -18,15 +20,18 @@ export interface Rewritten {
   /** Of the first such change. */
   readonly position: bigint;
   readonly once: boolean;
-  /** Whether it became text from a type whose text is not what the log holds for it, so that not even a cast is known. */
+  /**
+   * Whether it became text from a type whose text is not what the log holds for it, so that not even a cast is known.
+   */
   readonly losesForm: boolean;
 }
 
 type Column = SeenColumn | ShapeColumn;
 
 /**
- * The shapes that a table had. An era is the time between two changes: era 0 ends with the first, the last is today's. In each,
- * events have the shape that the install before it left, or one that capture saw between an ALTER and the install that ends the era.
+ * The shapes that a table had. An era is the time between two changes: era 0 ends with the first, the last is today's.
+ * In each, events have the shape that the install before it left, or one that capture saw between an ALTER and the
+ * install that ends the era.
  */
 export class SchemaHistory {
   constructor(
@@ -62,7 +67,10 @@ export class SchemaHistory {
     });
   }
 
-  /** What brings data that has these columns in one era to the shape that install left when a later one began. Leaves out what stays. */
+  /**
+   * What brings data that has these columns in one era to the shape that install left when a later one began. Leaves
+   * out what stays.
+   */
   moves(era: number, columns: readonly Column[], to: number = this.changes.length): Move[] {
     const wanted = this.installed(to);
     return columns.flatMap((column): Move[] => {
@@ -73,8 +81,8 @@ export class SchemaHistory {
   }
 
   /**
-   * What an enum's labels are called later, as far as they were renamed. One that was removed, and whose name another label has by then,
-   * is called something that no label is.
+   * What an enum's labels are called later, as far as they were renamed. One that was removed, and whose name another
+   * label has by then, is called something that no label is.
    */
   #labels(era: number, column: Column, to: number): Record<string, string> {
     const now = new Map(Object.values(column.labels ?? {}).map((label) => [label, label]));
@@ -102,7 +110,10 @@ export class SchemaHistory {
     return Object.fromEntries([...now].filter(([first, last]) => first !== last));
   }
 
-  /** SQL over `d.data`, the data of an event `e`: the same in today's shape; null if all of it stands so already. `schema` is quoted. */
+  /**
+   * SQL over `d.data`, the data of an event `e`: the same in today's shape; null if all of it stands so already.
+   * `schema` is quoted.
+   */
   todaySql(schema: string): string | null {
     const eras = [...this.changes.keys(), this.changes.length].map((era) => ({
       before: this.changes[era]?.position,
@@ -125,7 +136,10 @@ export class SchemaHistory {
     return `case when e.shape is null then ${plain} else case e.shape ${cases} else ${data} end end`;
   }
 
-  /** What columns hold in every record whose events do not have them, by today's names: JSON, undefined if there are none. */
+  /**
+   * What columns hold in every record whose events do not have them, by today's names: JSON, undefined if there are
+   * none.
+   */
   fills(): string | undefined {
     const fills = new Map<string, string>();
     for (const [index, change] of this.changes.entries()) {
@@ -152,8 +166,8 @@ export class SchemaHistory {
   }
 
   /**
-   * The columns of today whose type DDL changed after a position, rewriting their values. One whose values alone were rewritten shows at a
-   * point before that what it held then, as after any update.
+   * The columns of today whose type DDL changed after a position, rewriting their values. One whose values alone were
+   * rewritten shows at a point before that what it held then, as after any update.
    */
   rewritten(after: bigint): Rewritten[] {
     const later = this.changes.filter(({ position }) => position > after);

@@ -75,7 +75,9 @@ async function rightsOn(session: Session, schemaName: string): Promise<{ readSte
   return { readStep: row?.step === "t", readEvents: row?.events === "t" };
 }
 
-/** Throws NOT_INSTALLED, INSTALL_STALE or CAPTURE_IMPAIRED with everything that was found; for an application's start. */
+/**
+ * Throws NOT_INSTALLED, INSTALL_STALE or CAPTURE_IMPAIRED with everything that was found; for an application's start.
+ */
 export async function check(dataSource: DataSource): Promise<void> {
   refuse(await withPooledSession(dataSource, (session) => everyFindingOf(session, dataSource)));
 }
@@ -157,7 +159,9 @@ const runMigrations = {
   hint: "Run the migrations (or synchronize), then install(); take the entity out of the code where its table is gone for good.",
 };
 
-/** Throws INSTALL_STALE where it may be a tracked table that the error misses, as after a migration that did not run. */
+/**
+ * Throws INSTALL_STALE where it may be a tracked table that the error misses, as after a migration that did not run.
+ */
 export async function explainMissing(session: Session, dataSource: DataSource, error: unknown): Promise<never> {
   if (isMissing(error)) refuse(await findingsOf(session, dataSource));
   throw error;

@@ -41,7 +41,10 @@ export interface SchemaChangeReport {
   readonly recordedRows: number;
 }
 
-/** What install found changed in a table: events before `position` were written under `before`, or under a shape seen meanwhile. */
+/**
+ * What install found changed in a table: events before `position` were written under `before`, or under a shape seen
+ * meanwhile.
+ */
 export interface SchemaChange {
   readonly position: bigint;
   /** Rises with each install; the same for all tables of one. */
@@ -54,7 +57,10 @@ export interface SchemaChange {
   readonly fills: Readonly<Record<string, string>>;
   /** Columns, by id, whose values came with the DDL row by row: a record's first migration event holds its value. */
   readonly filledByRow: readonly number[];
-  /** Columns, by id, whose values the DDL may have rewritten: migration events hold what it made of those that a plain cast does not give. */
+  /**
+   * Columns, by id, whose values the DDL may have rewritten: migration events hold what it made of those that a plain
+   * cast does not give.
+   */
   readonly rewritten: readonly number[];
   /** Whether records have other keys from here on: their events before are of other records. */
   readonly rekeyed: boolean;

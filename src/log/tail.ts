@@ -12,8 +12,8 @@ import { keptFrom } from "./partitions.js";
 
 export interface TailOptions {
   /**
-   * Where to go on: the position of the last event that a tail gave, 0n for the log's beginning, or a bookmark, after which comes
-   * whatever was not committed then. (Default: now)
+   * Where to go on: the position of the last event that a tail gave, 0n for the log's beginning, or a bookmark, after
+   * which comes whatever was not committed then. (Default: now)
    */
   readonly after?: bigint | { readonly bookmark: string } | undefined;
   /** Ends the tail, without an error. */
@@ -27,9 +27,10 @@ const sleepMs = 1_000;
 const pauseMs = 25;
 
 /**
- * Events as they are committed, each once, those of a transaction together and in order. A transaction's events come when it and
- * every transaction that began before it have ended, so none is ever overtaken: one that stays open holds the tail back.
- * Ordered by transaction; for the order of changes to one record `position` counts, and it agrees wherever one change saw another.
+ * Events as they are committed, each once, those of a transaction together and in order. A transaction's events come
+ * when it and every transaction that began before it have ended, so none is ever overtaken: one that stays open holds
+ * the tail back. Ordered by transaction; for the order of changes to one record `position` counts, and it agrees
+ * wherever one change saw another.
  * Throws POINT_IN_TIME_UNKNOWN, OPTIONS_INVALID, NOT_READER.
  */
 export async function* tail(dataSource: DataSource, options: TailOptions = {}): AsyncGenerator<RecordedEvent> {
@@ -108,7 +109,9 @@ async function startOf(session: Session, schema: string, after: TailOptions["aft
   return { epoch: numberOf(row, "epoch"), id: BigInt(xmin), position: 0n, known: row.snapshot ?? null };
 }
 
-/** Reads the log by transaction, in windows of transaction ids that it makes wider and narrower to hold about a page. */
+/**
+ * Reads the log by transaction, in windows of transaction ids that it makes wider and narrower to hold about a page.
+ */
 class Reader {
   #width = 1_024n;
   /** All of the last page was of one transaction: the rest of it is read by position. */
