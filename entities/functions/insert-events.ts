@@ -99,8 +99,8 @@ order by position
  * would be a node more.
  */
 export const insertPlainEvents = (s: string, from: EventSource): string => `
-insert into ${s}.event (${columns})
-select ${values(s, from, { data: "data", previous: "previous" })}
+insert into ${s}.event (origin, ${columns})
+select ${from.origin}, ${values(s, from, { data: "data", previous: "previous" })}
 from (${from.effects}) d
 `;
 

@@ -5,7 +5,7 @@ import { EventLogError } from "../core/errors.js";
 import { asOwner } from "../core/rights.js";
 import { positionOf, type Session, withOwnSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
-import { lastPosition } from "./last-position.js";
+import { lastPosition, newestPosition } from "./last-position.js";
 
 export interface Bookmark {
   readonly name: string;
@@ -40,7 +40,7 @@ export async function nameSnapshot(session: Session, schema: string, name: strin
     // One statement, so one snapshot: the position is the last that the stored snapshot sees.
     const row = await session.row(sql`
       insert into ${raw(schema)}.bookmark (name, position, snapshot)
-      select ${name}, coalesce(${lastPosition(schema)}, 0), pg_current_snapshot()
+      select ${name}, coalesce(greatest(${lastPosition(schema)}, ${newestPosition(schema)}), 0), pg_current_snapshot()
       returning position`);
     return { name, position: positionOf(row, "position") };
   } catch (error) {

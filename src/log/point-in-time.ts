@@ -49,7 +49,7 @@ async function atPosition(session: Session, dataSource: DataSource, position: bi
   if (position > mostPosition) throw unknown(`Position ${position} is after the log's last.`);
   const { schema } = attachmentOf(dataSource);
   const row = await session.row(sql`
-    select min(position) as first, ${lastPosition(schema)} as last,
+    select min(position) as first, greatest(${lastPosition(schema)}, ${newestPosition(schema)}) as last,
       (select occurred_at from ${raw(schema)}.event where position <= ${position} order by position desc limit 1) as time
     from ${raw(schema)}.event`);
   if (row?.first == null) throw unknown("The log holds no event yet.");
