@@ -84,7 +84,9 @@ async function uncastableValue(
   const found = await session.row(sql`
     select f.record_key, c.name
     from (select * from (${stateQuery(source, table)}) f where f.alive offset 0) f
-    cross join lateral (select ${raw(schema)}.uncastable_column(${table.sqlName}::regclass, f.state, ${readers}::jsonb) as name) c
+    cross join lateral (
+      select ${raw(schema)}.uncastable_column(${table.sqlName}::regclass, f.state, ${readers}::jsonb) as name
+    ) c
     where c.name is not null limit 1`);
   if (found === undefined) return undefined;
   const { record_key: key = "", name = "" } = found;
@@ -98,7 +100,8 @@ async function uncastableValue(
   const type = table.columns.find((column) => column.name === name)?.type ?? "";
   return notCastable(
     table,
-    `The value of ${name} that ${table.entity} ${key} had at that point, stored at position ${stored?.position} by version ${stored?.version}, is not a value of its type today, ${type}.`,
+    `The value of ${name} that ${table.entity} ${key} had at that point, stored at position ${stored?.position} ` +
+      `by version ${stored?.version}, is not a value of its type today, ${type}.`,
     { recordKey: key, column: name, type, position: stored?.position, version: Number(stored?.version) },
   );
 }
@@ -113,11 +116,14 @@ async function withoutPlace(
   const stored = await session.row(sql`
     select e.position, e.version
     from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
-    where e.table_name = any (${table.logNames}) and e.record_key = ${key} and ${inCut(cut)} and (e.data || coalesce(s.data, '{}')) ? ${column}
+    where e.table_name = any (${table.logNames}) and e.record_key = ${key} and ${inCut(cut)}
+    and (e.data || coalesce(s.data, '{}')) ? ${column}
     order by e.position desc limit 1`);
   return new EventLogError(
     "COLUMN_WITHOUT_PLACE",
-    `${table.entity} ${key} has a value of ${column}, stored at position ${stored?.position} by version ${stored?.version}, and ${table.tableName} does not have that column; it was not seen to be dropped either.`,
+    `${table.entity} ${key} has a value of ${column}, stored at position ${stored?.position} ` +
+      `by version ${stored?.version}, and ${table.tableName} does not have that column; ` +
+      "it was not seen to be dropped either.",
     {
       details: {
         entity: table.entity,
@@ -133,7 +139,8 @@ async function withoutPlace(
 function unknownConversion(table: FoldTable, key: string, column: string): EventLogError {
   return notCastable(
     table,
-    `A migration changed the type of ${column} of ${table.entity} by an expression, and what that would have made of the value that ${key} had at that point is not known.`,
+    `A migration changed the type of ${column} of ${table.entity} by an expression, ` +
+      `and what that would have made of the value that ${key} had at that point is not known.`,
     { recordKey: key, column },
   );
 }
@@ -141,7 +148,8 @@ function unknownConversion(table: FoldTable, key: string, column: string): Event
 function somethingUncastable(table: FoldTable, failed: unknown): EventLogError {
   return notCastable(
     table,
-    `A stored value of ${table.entity} is not a value of its column's type today (SQLSTATE ${stateOf(failed)}): ${(failed as Error).message}.`,
+    `A stored value of ${table.entity} is not a value of its column's type today ` +
+      `(SQLSTATE ${stateOf(failed)}): ${(failed as Error).message}.`,
     { state: stateOf(failed) },
   );
 }

@@ -71,9 +71,11 @@ export async function foldTables(
     join pg_type y on y.oid = a.atttypid
     order by t.name, c.number`);
   const tracked = await session.rows(sql`
-    select t.id, t.table_name, to_jsonb(t.former_tables) as former, t.baseline_position as baseline, nullif(t.fills, '{}') as fills,
+    select t.id, t.table_name, to_jsonb(t.former_tables) as former, t.baseline_position as baseline,
+      nullif(t.fills, '{}') as fills,
       ${raw(schema)}.is_followed(t) as followed, to_jsonb(t.key_columns) as keys, t.columns,
-      exists (select from ${raw(schema)}.schema_change c where c.tracked_id = t.id) or exists (select from ${raw(schema)}.table_shape c where c.tracked_id = t.id) as reshaped
+      exists (select from ${raw(schema)}.schema_change c where c.tracked_id = t.id)
+        or exists (select from ${raw(schema)}.table_shape c where c.tracked_id = t.id) as reshaped
     from ${raw(schema)}.tracked t where t.table_name = any (${tables.map(({ tableName }) => tableName)})`);
   const reshaped = tracked.filter((row) => row.reshaped === "t").map(({ id }) => id ?? "");
   const histories = reshaped.length === 0 ? undefined : await readSchemaHistories(session, schema, reshaped);
@@ -133,7 +135,9 @@ export function refuseStale(tables: readonly FoldTable[]): void {
   const stale = tables.flatMap(({ stale: sentence }) => sentence ?? []);
   if (stale.length === 0) return;
   throw new EventLogError("INSTALL_STALE", stale.join(" "), {
-    hint: "Run install(): it finds what changed. A process whose classes are older than the tables has to be restarted with today's.",
+    hint:
+      "Run install(): it finds what changed. " +
+      "A process whose classes are older than the tables has to be restarted with today's.",
     details: { entities: tables.filter((table) => table.stale !== undefined).map(({ entity }) => entity) },
   });
 }
@@ -155,10 +159,16 @@ const castable = `c.kind in ('plain', 'float') and y.typtype in ('b', 'e', 'r', 
 export function valueSql({ name, quoted, type, kind, castable }: FoldColumn): string {
   const key = quoteLiteral(name);
   if (kind === "text") {
-    return `case when jsonb_typeof(f.state -> ${key}) = 'string' then f.state ->> ${key} else nullif(f.state -> ${key}, 'null')::text end::${type}`;
+    return `case
+      when jsonb_typeof(f.state -> ${key}) = 'string' then f.state ->> ${key}
+      else nullif(f.state -> ${key}, 'null')::text
+    end::${type}`;
   }
   if (kind === "jsonb") {
-    return `case when jsonb_typeof(f.state -> ${key}) = 'string' then (f.state ->> ${key})::jsonb else nullif(f.state -> ${key}, 'null') end::${type}`;
+    return `case
+      when jsonb_typeof(f.state -> ${key}) = 'string' then (f.state ->> ${key})::jsonb
+      else nullif(f.state -> ${key}, 'null')
+    end::${type}`;
   }
   return castable ? `(f.state ->> ${key})::${type}` : `r.${quoted}`;
 }

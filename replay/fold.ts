@@ -29,7 +29,12 @@ function letterOf({ baseline }: FoldTable): string {
  * recorded before: a destroy ends the record as if a baseline had begun it.
  */
 const ownLetters = (captured: string): string =>
-  `case when e.origin not in ('baseline', 'retained', 'migration', 'reconcile') then ${captured} when e.action = 'create' then 'b' when e.action = 'destroy' then 'bd' else ${captured} end`;
+  `case
+      when e.origin not in ('baseline', 'retained', 'migration', 'reconcile') then ${captured}
+      when e.action = 'create' then 'b'
+      when e.action = 'destroy' then 'bd'
+      else ${captured}
+    end`;
 
 /** Tells that a record goes on under another key: nothing ends by it. */
 const isFarewell = "(e.origin = 'migration' and e.action = 'destroy' and e.metadata ? 'rekeyed')";
@@ -53,7 +58,9 @@ function sourceOf({ schema, cut, plan, staged, only: wanted }: FoldSource, table
       ${raw(table.today ?? stored)} as data
     from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
     ${table.today === null ? sql`` : raw(`cross join lateral (select ${stored} as data) d`)}
-    where e.table_name = any (${table.logNames}) and ${inCut(cut)} ${only} and ${raw(isFolded)} ${raw(countsAt(table, cut))} ${raw(table.history === undefined ? "" : `and not ${isFarewell}`)}
+    where e.table_name = any (${table.logNames}) and ${inCut(cut)} ${only}
+    and ${raw(isFolded)} ${raw(countsAt(table, cut))}
+    ${raw(table.history === undefined ? "" : `and not ${isFarewell}`)}
     ${plan.handled === "" ? sql`` : sql`and not (${raw(plan.handled)})`}`;
   if (plan.handled === "") return direct;
   return sql`${direct}
@@ -138,7 +145,14 @@ export function foldQuery({ parts = 1, ...source }: FoldSource, table: FoldTable
 }
 
 function sinceLastCreate({ schema }: Pick<FoldSource, "schema">): Statement {
-  return sql`(select ${raw(schema)}.merge(l.data) from (select data from source where record_key = f.record_key and position >= f.life order by position, ordinal) l)`;
+  return sql`(
+    select ${raw(schema)}.merge(l.data)
+    from (
+      select data
+      from source
+      where record_key = f.record_key and position >= f.life
+      order by position, ordinal
+    ) l)`;
 }
 
 /**
@@ -181,7 +195,8 @@ function foldPart(source: FoldSource, table: FoldTable, last: Statement): Statem
 function hasPlace(schema: string, { columnNames }: FoldTable): string {
   const strange = `f.state - array[${columnNames.map(quoteLiteral).join(", ")}]::text[]`;
   return `case when ${strange} = '{}' then true
-      else ${schema}.refuse_record(f.record_key, (select min(k) from jsonb_object_keys(${strange}) k), 'CH022') is null end`;
+      else ${schema}.refuse_record(
+        f.record_key, (select min(k) from jsonb_object_keys(${strange}) k), 'CH022') is null end`;
 }
 
 /** The CTE "states": each record's key, course and last state as the log has it, complete and under today's names. */
@@ -196,7 +211,8 @@ function states(source: FoldSource, table: FoldTable, last: Statement): Statemen
   // plan.
   const recorded = sql`select f.record_key, f.course, ${fills}${state} as state from folded f offset '0'`;
   if (!hasLaterValues(source, table)) return sql`${folded(source, table)}, states as not materialized (${recorded})`;
-  return sql`${folded(source, table)}, recorded as materialized (${recorded})${laterValues(source, table, alive("r.course"))}`;
+  return sql`${folded(source, table)},
+    recorded as materialized (${recorded})${laterValues(source, table, alive("r.course"))}`;
 }
 
 /** SQL over a record's course: whether its events can be in their order. */
@@ -208,7 +224,8 @@ export const isPossible = `(${isUsual("f.course")} or f.course ~ '${possible}')`
  */
 export function stateQuery(source: FoldSource, table: FoldTable): Statement {
   return sql`${states(source, table, sinceLastCreate(source))}
-    select f.record_key, f.course, f.state, case when ${raw(isPossible)} then ${raw(alive("f.course"))} end as alive from states f`;
+    select f.record_key, f.course, f.state, case when ${raw(isPossible)} then ${raw(alive("f.course"))} end as alive
+    from states f`;
 }
 
 /**

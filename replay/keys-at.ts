@@ -44,7 +44,8 @@ export async function keysAt(
 function unknownBefore({ entity }: FoldTable, key: string, position: bigint): EventLogError {
   return new EventLogError(
     "POINT_IN_TIME_UNKNOWN",
-    `A migration gave the records of ${entity} other keys, and the log does not know which of them became ${key}: it knows this one from position ${position} on.`,
+    `A migration gave the records of ${entity} other keys, and the log does not know which of them became ${key}: ` +
+      `it knows this one from position ${position} on.`,
     {
       hint: "Ask for a later point, or look at the whole table as it was with `shadow()`.",
       details: { entity, recordKey: key, position },

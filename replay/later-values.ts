@@ -30,10 +30,12 @@ export function laterValues(source: FoldSource, table: FoldTable, alive: string)
   const since = Object.fromEntries(rewritten.map(({ name, position }) => [name, String(position)]));
   // Either side of the event under today's names; `firsts` has for each column what it became, and from what.
   const side = (name: string) =>
-    `(select ${today} from (select case when s.${name} is null then e.${name} else e.${name} || s.${name} end as data) d)`;
+    `(select ${today}
+      from (select case when s.${name} is null then e.${name} else e.${name} || s.${name} end as data) d)`;
   const became = `case
           when e.origin = 'migration' then jsonb_build_object('from', p.previous -> v.key, 'to', p.data -> v.key)
-          when e.shape is null and e.position < (${quoteLiteral(JSON.stringify(since))}::jsonb ->> v.key)::bigint then '{"unknown": true}'
+          when e.shape is null and e.position < (${quoteLiteral(JSON.stringify(since))}::jsonb ->> v.key)::bigint
+            then '{"unknown": true}'
           else jsonb_build_object('to', p.previous -> v.key)
         end`;
   const given = [
@@ -52,7 +54,8 @@ export function laterValues(source: FoldSource, table: FoldTable, alive: string)
         ) order by e.position desc) as firsts
       from ${event} e left join ${sensitive} s on s.position = e.position
       cross join lateral (select ${raw(side("data"))} as data, ${raw(side("previous"))} as previous) p
-      where e.table_name = any (${table.logNames}) and e.action <> 'create' and (e.origin <> 'migration' or e.action = 'update') and ${afterCut(cut)}
+      where e.table_name = any (${table.logNames}) and e.action <> 'create'
+      and (e.origin <> 'migration' or e.action = 'update') and ${afterCut(cut)}
       ${only === undefined ? sql`` : sql`and ${only}`}
       and not exists (
         select from ${event} n
@@ -80,7 +83,8 @@ function columnFrom(name: string, condition: string): string {
 function isKnown(name: string): string {
   const column = quoteLiteral(name);
   const first = `l.firsts -> ${column}`;
-  return `coalesce(${first} ? 'to' and (not ${first} ? 'from' or ${first} ->> 'from' is not distinct from r.state ->> ${column}), false)`;
+  return `coalesce(${first} ? 'to'
+    and (not ${first} ? 'from' or ${first} ->> 'from' is not distinct from r.state ->> ${column}), false)`;
 }
 
 /**

@@ -117,7 +117,9 @@ export async function recordMigrations(
   const { schema } = attachmentOf(dataSource);
   const recorded = new Map<string, number>();
   const rows = await session.rows(
-    sql`select table_name, unfinished, had_rows and not baseline_complete as unknown from ${raw(schema)}.tracked where unfinished is not null`,
+    sql`select table_name, unfinished, had_rows and not baseline_complete as unknown
+      from ${raw(schema)}.tracked
+      where unfinished is not null`,
   );
   if (rows.length === 0) return recorded;
   const batch = <T>(work: () => Promise<T>) => (nested ? session.nested(work) : session.transaction(work));

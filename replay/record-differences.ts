@@ -121,7 +121,9 @@ export async function recordMissing(session: Session, recording: Recording): Pro
       const key = raw(keySql(recording, "t"));
       const source = {
         ...sourceOf(recording),
-        only: sql`e.record_key = any (${keys}) and not exists (select from ${raw(table.sqlName)} t where ${key} = e.record_key and ${key} = any (${keys}))`,
+        only: sql`e.record_key = any (${keys}) and not exists (
+          select from ${raw(table.sqlName)} t
+          where ${key} = e.record_key and ${key} = any (${keys}))`,
       };
       return record(session, recording, endsOfRecords({ schema, table }, source));
     });
@@ -167,7 +169,10 @@ async function lockPage(
       ${raw(dryRun ? "" : "for share of t")}
     )
     select (select coalesce(jsonb_agg(key), '[]') from locked) as keys, (select count(*) from page) as read,
-      (select to_jsonb(array[${raw(list("p", "::text"))}]) from page p order by ${raw(keys.map((key) => `p.${key} desc`).join(", "))} limit 1) as last`);
+      (select to_jsonb(array[${raw(list("p", "::text"))}])
+       from page p
+       order by ${raw(keys.map((key) => `p.${key} desc`).join(", "))}
+       limit 1) as last`);
   const last = numberOf(row, "read") < size ? undefined : (JSON.parse(row?.last ?? "[]") as string[]);
   const until = last === undefined ? sql`` : sql` and ${beyond(last, "<=")}`;
   return { keys: JSON.parse(row?.keys ?? "[]") as string[], within: sql`${further}${until}`, last };
@@ -190,7 +195,8 @@ function changesOfRows(recording: Recording, { keys, within }: Page, comparesVal
     const name = quoteLiteral(column.name);
     const value = valueSql(column);
     const sql = comparesValues
-      ? `(row(${value})::record *<> row(l.${column.quoted})::record and (${value})::text is distinct from l.${column.quoted}::text)`
+      ? `(row(${value})::record *<> row(l.${column.quoted})::record
+        and (${value})::text is distinct from l.${column.quoted}::text)`
       : `((f.state ->> ${name}) is distinct from (l.${image} ->> ${name}))`;
     return {
       name,
@@ -203,16 +209,22 @@ function changesOfRows(recording: Recording, { keys, within }: Page, comparesVal
   );
   const isDifferent = differs.length === 0 ? "false" : differs.map(({ sql: condition }) => condition).join(" or ");
   const origin = formerKey === undefined ? "null::jsonb" : formerRecord(recording.schema, formerKey);
+  const rebuilt = comparesValues
+    ? sql`left join lateral
+      jsonb_populate_record(null::${raw(table.sqlName)}, f.state - array[${raw(apart.join(", "))}]::text[]) r on true`
+    : sql``;
   return sql`
-    select row_number() over () as ordinal, l.${raw(image)} as new, case when f.alive then l.${raw(image)}${raw(stored.join(""))} end as old,
+    select row_number() over () as ordinal, l.${raw(image)} as new,
+      case when f.alive then l.${raw(image)}${raw(stored.join(""))} end as old,
       null::text as known_key, null::jsonb as known_id, case when f.alive is not true then ${raw(origin)} end as more
     from (
       select t.*, ${raw(keySql(recording, "t"))} as ${raw(key)}, ${raw(recording.image)} as ${raw(image)}
       from ${raw(relation)} t where ${within}
     ) l
     left join (${stateQuery(source, table)}) f on f.record_key = l.${raw(key)}
-    ${comparesValues ? sql`left join lateral jsonb_populate_record(null::${raw(table.sqlName)}, f.state - array[${raw(apart.join(", "))}]::text[]) r on true` : sql``}
-    where l.${raw(key)} = any (${keys}) and case when f.alive then ${raw(isDifferent)} else ${raw(String(unknownRows))} end
+    ${rebuilt}
+    where l.${raw(key)} = any (${keys})
+    and case when f.alive then ${raw(isDifferent)} else ${raw(String(unknownRows))} end
 `;
 }
 
@@ -220,11 +232,12 @@ function changesOfRows(recording: Recording, { keys, within }: Page, comparesVal
 function formerRecord(schema: string, key: readonly FormerKeyColumn[]): string {
   const values = key.map(({ name, labels }) => {
     const value = `l.${image} -> ${quoteLiteral(name)}`;
-    const renamed = Object.keys(labels).length > 0;
-    return `${quoteLiteral(name)}, ${renamed ? `${schema}.relabelled(${value}, ${quoteLiteral(JSON.stringify(labels))}::jsonb)` : value}`;
+    if (Object.keys(labels).length === 0) return `${quoteLiteral(name)}, ${value}`;
+    return `${quoteLiteral(name)}, ${schema}.relabelled(${value}, ${quoteLiteral(JSON.stringify(labels))}::jsonb)`;
   });
   const names = `array[${key.map(({ name }) => quoteLiteral(name)).join(", ")}]::text[]`;
-  return `(select jsonb_build_object('rekeyed', jsonb_build_object('from', k.id, 'key', ${schema}.record_key(k.id, ${names})))
+  return `(select jsonb_build_object('rekeyed', jsonb_build_object(
+        'from', k.id, 'key', ${schema}.record_key(k.id, ${names})))
       from (select jsonb_build_object(${values.join(", ")}) as id) k)`;
 }
 
@@ -240,7 +253,11 @@ function endsOfRecords(
       : sql`jsonb_build_object('rekeyed', jsonb_build_object('at', ${rekeyed}::bigint))`;
   return sql`
     select row_number() over () as ordinal, null::jsonb as new, f.state as old, f.record_key as known_key,
-      (select e.record_id from ${raw(schema)}.event e where e.table_name = any (${table.logNames}) and e.record_key = f.record_key order by e.position desc limit 1) as known_id,
+      (select e.record_id
+       from ${raw(schema)}.event e
+       where e.table_name = any (${table.logNames}) and e.record_key = f.record_key
+       order by e.position desc
+       limit 1) as known_id,
       ${more} as more
     from (${stateQuery(source, table)}) f
     where f.alive is not false`;
@@ -265,9 +282,16 @@ async function record(session: Session, recording: Recording, changes: Statement
   const context = quoteLiteral(sendableContext()?.json.text ?? "{}");
   const ofTable = {
     text: `select c.*, k.*, k.discriminator_entities -> (coalesce(c.new, c.old) ->> k.discriminator_column) as child,
-      case when c.more is null then ${context}::jsonb else jsonb_set(${context}::jsonb, '{metadata}', coalesce(${context}::jsonb -> 'metadata', '{}') || c.more) end as context
+      case when c.more is null then ${context}::jsonb
+        else jsonb_set(${context}::jsonb, '{metadata}', coalesce(${context}::jsonb -> 'metadata', '{}') || c.more)
+      end as context
     from (${changes.text}) c
-    cross join (select k.*, ${schema}.note_shape(k, k.table_oid) as shape from ${schema}.tracked k where k.table_name = ${quoteLiteral(table.tableName)} offset 0) k`,
+    cross join (
+      select k.*, ${schema}.note_shape(k, k.table_oid) as shape
+      from ${schema}.tracked k
+      where k.table_name = ${quoteLiteral(table.tableName)}
+      offset 0
+    ) k`,
     values: changes.values,
   };
   const effects = effectsOfImages({

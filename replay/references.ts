@@ -68,7 +68,8 @@ function brokenRows({ from, to, ...key }: ForeignKey, targets: readonly Target[]
   const columns = (alias: string, names: readonly string[]) =>
     names.map((name) => `${alias}.${quoteIdentifier(name)}`).join(", ");
   const isMissing = `not exists (select from (${after(to, referred, (alias) => columns(alias, key.referred))}) y where ${matches("y")})`;
-  const isKept = `exists (select from ${to} l where ${matches("l")} and ${referred === undefined ? "true" : isWanted(referred)})`;
+  const isThere = referred === undefined ? "true" : isWanted(referred);
+  const isKept = `exists (select from ${to} l where ${matches("l")} and ${isThere})`;
   const isRefused = `case when ${isKept} then ${key.refusesUpdate} else ${key.refusesDelete} end`;
   const refers = (rows: string, more: string) =>
     `exists (select from (${rows}) x where ${key.columns.map((name) => `x.${quoteIdentifier(name)} is not null`).join(" and ")} and ${isMissing} and ${more})`;

@@ -49,7 +49,8 @@ export async function baselineOf(
 async function ownShape(session: Session, schema: string, { tableName }: FoldTable): Promise<string> {
   const row = await session.row(sql`
     insert into ${raw(schema)}.table_shape (tracked_id, hash, columns)
-    select t.id, hashtextextended('retained ' || nextval(${`${schema}.event_position_seq`}::regclass), t.hash), t.columns
+    select t.id, hashtextextended('retained ' || nextval(${`${schema}.event_position_seq`}::regclass), t.hash),
+      t.columns
     from ${raw(schema)}.tracked t where t.table_name = ${tableName}
     returning hash`);
   return row?.hash ?? "null";

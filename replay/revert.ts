@@ -75,7 +75,8 @@ export async function revert<Row = Record<string, unknown>>(
         const change = await write(session, schema, table, JSON.stringify(idColumns(table, id)));
         if (change === undefined) return null;
         await recordUnlessCaptured(session, schema, table, change, context);
-        const written = sql`e.table_name = ${table.tableName} and e.record_key = ${key} and e.transaction_id = pg_current_xact_id()`;
+        const written = sql`e.table_name = ${table.tableName} and e.record_key = ${key}
+          and e.transaction_id = pg_current_xact_id()`;
         await markOrigin(
           session,
           schema,
@@ -156,7 +157,9 @@ async function recordUnlessCaptured(
   context: string,
 ): Promise<void> {
   await session.rows(sql`
-    select ${raw(schema)}.append(array[row(1, t.table_name, ${before}::jsonb, ${after}::jsonb)::${raw(schema)}.change], 'revert', ${context}::jsonb)
+    select ${raw(schema)}.append(
+      array[row(1, t.table_name, ${before}::jsonb, ${after}::jsonb)::${raw(schema)}.change],
+      'revert', ${context}::jsonb)
     from ${raw(schema)}.tracked t where t.table_name = ${table.tableName} and t.capture <> 'trigger'`);
 }
 

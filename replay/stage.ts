@@ -73,7 +73,9 @@ export async function stageOldVersions(
   });
   for (;;) {
     const rows = await session.rows(sql`
-      select ${columns}, t.table_name, e.record_key, e.shape from ${eventSource(schema)} left join ${raw(schema)}.event_sensitive s on s.position = e.position
+      select ${columns}, t.table_name, e.record_key, e.shape
+      from ${eventSource(schema)}
+      left join ${raw(schema)}.event_sensitive s on s.position = e.position
       where e.position > ${report.last} and ${inCut(cut)} and (${raw(plan.handled)}) and ${raw(isFolded)}
       order by e.position limit ${page}`);
     for (const row of rows) {

@@ -96,8 +96,12 @@ export class StagedChanges {
     const changes = JSON.stringify(this.#waiting.splice(0));
     await this.session.rows(sql`
       insert into ${raw(this.table)} 
-      select c.table_name, coalesce(c.record_key, ${raw(this.schema)}.record_key_of(c.sql_name::regclass, c.id, c.key_columns)), c.id, c.position, c.ordinal, c.action, c.data, c.tenant, c.source_tenant
-      from jsonb_to_recordset(${changes}::jsonb) as c (table_name text, sql_name text, key_columns text[], id jsonb, record_key text, position bigint, ordinal bigint, action text, data jsonb, tenant text, source_tenant text)`);
+      select c.table_name,
+        coalesce(c.record_key, ${raw(this.schema)}.record_key_of(c.sql_name::regclass, c.id, c.key_columns)),
+        c.id, c.position, c.ordinal, c.action, c.data, c.tenant, c.source_tenant
+      from jsonb_to_recordset(${changes}::jsonb) as c (
+        table_name text, sql_name text, key_columns text[], id jsonb, record_key text, position bigint, ordinal bigint,
+        action text, data jsonb, tenant text, source_tenant text)`);
   }
 }
 

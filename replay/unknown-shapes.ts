@@ -16,7 +16,8 @@ export function refuseUnknownShapes(tables: readonly FoldTable[], cut: Cut): voi
     if (unknown === undefined) continue;
     throw new EventLogError(
       "POINT_IN_TIME_UNKNOWN",
-      `The table of ${entity} was made again, with other columns, before position ${unknown.position}: which of them were which before is not known.`,
+      `The table of ${entity} was made again, with other columns, before position ${unknown.position}: ` +
+        "which of them were which before is not known.",
       {
         hint: `Ask for position ${unknown.position}n or later.`,
         details: { entity, position: unknown.position },

@@ -115,7 +115,10 @@ async function* differencesOf(session: Session, source: FoldSource, table: FoldT
     declare chronicle_differences no scroll cursor for
     select jsonb_build_object(${raw(id)}) as record_id,
       case when l.${key} is null then 'missing' when f.${key} is null then 'unexpected'
-        when (select exists (select from ${raw(source.schema)}.event where origin = 'erase' and table_name = any (${raw(source.schema)}.table_names(${table.tableName}))))
+        when (
+          select exists (
+            select from ${raw(source.schema)}.event
+            where origin = 'erase' and table_name = any (${raw(source.schema)}.table_names(${table.tableName}))))
           and d.columns <@ ${raw(source.schema)}.erased_columns(${table.tableName}, f.${raw(recordKey)}) then 'erased' else 'different' end as kind,
       to_jsonb(d.columns) as columns
     from ${raw(table.sqlName)} l

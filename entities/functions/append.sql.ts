@@ -21,7 +21,12 @@ begin
     effects: effectsOfImages({
       changes: `select c.ordinal, c.old, c.new, t.*, t.discriminator_entities -> (coalesce(c.new, c.old) ->> t.discriminator_column) as child
       from unnest(changes) c
-      join (select t.*, ${s}.note_shape(t, t.table_oid) as shape from ${s}.tracked t where t.table_name in (select table_name from unnest(changes)) offset 0) t
+      join (
+        select t.*, ${s}.note_shape(t, t.table_oid) as shape
+        from ${s}.tracked t
+        where t.table_name in (select table_name from unnest(changes))
+        offset 0
+      ) t
         on t.table_name = c.table_name`,
       sameRecord: `c.old is not null and c.new is not null and ${s}.record_key(c.old, c.key_columns) = ${s}.record_key(c.new, c.key_columns)`,
       plainColumns: "plain_columns",

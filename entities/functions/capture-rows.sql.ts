@@ -14,8 +14,16 @@ begin
   if t.level = 'row' and ${s}.row_by_row(t.table_oid) then
     declared := 'old_image jsonb; new_image jsonb; row_image text;';
     written := format($body$if TG_LEVEL = 'ROW' then
-    known := case when ${columnsHashOf("TG_RELID")} = case TG_RELID %1$s end then true else ${s}.columns_hash(TG_RELID, %2$s) = %3$s end%4$s;
-    row_image := case when known then %5$L else (select 'select ' || ${s}.image_sql(TG_RELID, (${s}.as_it_is(k, TG_RELID)).excluded_columns, altered => true) || ' from (select ($1).*) t' from ${s}.tracked k where k.id = %6$s) end;
+    known := case
+      when ${columnsHashOf("TG_RELID")} = case TG_RELID %1$s end then true
+      else ${s}.columns_hash(TG_RELID, %2$s) = %3$s
+    end%4$s;
+    row_image := case when known then %5$L else (
+      select 'select ' || ${s}.image_sql(TG_RELID, (${s}.as_it_is(k, TG_RELID)).excluded_columns, altered => true)
+        || ' from (select ($1).*) t'
+      from ${s}.tracked k
+      where k.id = %6$s
+    ) end;
     if TG_OP <> 'INSERT' then
       execute row_image into old_image using old;
     end if;
@@ -34,7 +42,8 @@ begin
       (select string_agg(format('when %s then %s', r.oid, ${columnsHashOf("r.oid")}), ' ')
        from (select t.table_oid as oid union select p.relid from pg_partition_tree(t.table_oid) p) r
        where ${s}.columns_hash(r.oid, t.table_oid) = ${s}.columns_hash(t.table_oid, t.table_oid)),
-      t.table_oid, ${s}.columns_hash(t.table_oid, t.table_oid), ${s}.same_labels(t), image, t.id, ${s}.capture_statement(t.id, 'ROW', 'context'));
+      t.table_oid, ${s}.columns_hash(t.table_oid, t.table_oid), ${s}.same_labels(t), image, t.id,
+      ${s}.capture_statement(t.id, 'ROW', 'context'));
   elsif t.level = 'row' then
     declared := 'is_first boolean;';
     first := $body$if TG_LEVEL = 'ROW' then

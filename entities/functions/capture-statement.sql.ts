@@ -23,7 +23,10 @@ const source: Omit<EventSource, "effects" | "hidden" | "shape"> = {
  */
 export const captureStatement = (s: string): string => `-- version: 5
 drop function if exists ${s}.capture_statement(smallint, text, text, boolean, regclass);
-create or replace function ${s}.capture_statement(tracked_id smallint, operation text, context text, known boolean default false, relation regclass default null, shape text default 'null') returns text
+create or replace function ${s}.capture_statement(
+  tracked_id smallint, operation text, context text, known boolean default false, relation regclass default null,
+  shape text default 'null'
+) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   t ${s}.tracked;
@@ -40,7 +43,8 @@ begin
   child := format('%L::jsonb -> (image ->> %L)', t.discriminator_entities, t.discriminator_column);
   single := case when cardinality(t.key_columns) = 1 then quote_literal(t.key_columns[1]) end;
   hidden := array(select c.name from ${s}.columns(t.table_oid) c where c.name <> all (t.plain_columns || t.excluded_columns));
-  return format(case when not known then $any$${insertEvents(s, { ...source, effects: "%1$s", hidden: "hidden", shape: "%14$s" })}$any$
+  return format(case
+      when not known then $any$${insertEvents(s, { ...source, effects: "%1$s", hidden: "hidden", shape: "%14$s" })}$any$
       when hidden = '{}' then $plain$${insertPlainEvents(s, { ...source, effects: "%1$s", hidden: "null" })}$plain$
       else $split$${insertEvents(s, { ...source, effects: "%1$s", hidden: "%11$L::text[]" })}$split$ end,
     case
@@ -52,7 +56,9 @@ begin
       else format($effects$${effectsOfImages({ changes: "%1$s", sameRecord: "%2$s", plainColumns: "%3$L::text[]", actions: "%4$L::text[]" })}$effects$,
         case operation
           when 'FLUSH' then ${s}.flush_changes(t)
-          when 'ROW' then format('select 1 as ordinal, %s as old, %s as new', case when relation is null then 'old_image' else '$3' end, case when relation is null then 'new_image' else '$4' end)
+          when 'ROW' then format('select 1 as ordinal, %s as old, %s as new',
+            case when relation is null then 'old_image' else '$3' end,
+            case when relation is null then 'new_image' else '$4' end)
           when 'INSERT' then format('select row_number() over () as ordinal, null::jsonb as old, %s as new from new_rows t', image)
           when 'DELETE' then format('select row_number() over () as ordinal, %s as old, null::jsonb as new from old_rows t', image)
           when 'TRUNCATE' then format('select row_number() over () as ordinal, %s as old, null::jsonb as new from only %s t', image, relation)
@@ -69,7 +75,10 @@ begin
     case when t.discriminator_column is null then quote_literal(t.entity) else format('coalesce(%s ->> ''entity'', %L)', child, t.entity) end,
     (select string_agg(format('%1$L, image -> %1$L', name), ', ') from unnest(t.key_columns) as k (name)),
     case when single is null or relation is not null then format('${s}.record_key(image, %L)', t.key_columns)
-         else format('case when length(image ->> %1$s) > 500 then ${s}.record_key(image, %2$L) else coalesce(image ->> %1$s, '''') end', single, t.key_columns) end,
+         else format('case
+             when length(image ->> %1$s) > 500 then ${s}.record_key(image, %2$L)
+             else coalesce(image ->> %1$s, '''')
+           end', single, t.key_columns) end,
     case when t.discriminator_column is null then format('%L::jsonb', t.versions) else format('coalesce(%s -> ''versions'', %L::jsonb)', child, t.versions) end,
     t.delete_date_column,
     t.tenant_column,
@@ -77,7 +86,11 @@ begin
     context,
     hidden,
     (select data_limit from ${s}.installation),
-    case when operation = 'FLUSH' then 'case when action = ''create'' and $2 <> ''insert'' then ''baseline'' else ''capture'' end' else '''capture''' end,
+    case
+      when operation = 'FLUSH'
+        then 'case when action = ''create'' and $2 <> ''insert'' then ''baseline'' else ''capture'' end'
+      else '''capture'''
+    end,
     shape);
 end $$;
 `;

@@ -1,6 +1,8 @@
 /** SQL that tells a table's columns, their numbers and their types by one number: as a query sees the catalog. */
 export const columnsHashOf = (relation: string): string =>
-  `(select bit_xor(hashtextextended(attnum || ' ' || attname, atttypid::bigint)) from pg_attribute where attrelid = ${relation} and attnum > 0 and not attisdropped)`;
+  `(select bit_xor(hashtextextended(attnum || ' ' || attname, atttypid::bigint))
+    from pg_attribute
+    where attrelid = ${relation} and attnum > 0 and not attisdropped)`;
 
 /** SQL that tells the labels of enums, an array of oids as text, by one number. */
 export const labelsHashOf = (enums: string): string =>
@@ -16,6 +18,9 @@ drop function if exists ${s}.columns_hash(oid);
 create or replace function ${s}.columns_hash(relation oid, root oid) returns bigint
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-  return (select bit_xor(hashtextextended(c.number || ' ' || c.name, c.type::bigint)) from ${s}.columns_now(relation, root) c);
+  return (
+    select bit_xor(hashtextextended(c.number || ' ' || c.name, c.type::bigint))
+    from ${s}.columns_now(relation, root) c
+  );
 end $$;
 `;

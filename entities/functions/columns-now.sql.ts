@@ -5,7 +5,8 @@
  * columns get the numbers that their names have in `root`.
  */
 export const columnsNow = (s: string): string => `-- version: 1
-create or replace function ${s}.columns_now(relation oid, root oid default null) returns table (number smallint, name text, type oid)
+create or replace function ${s}.columns_now(relation oid, root oid default null)
+returns table (number smallint, name text, type oid)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   names text[];
@@ -14,7 +15,8 @@ declare
   candidate smallint := 0;
 begin
   if relation is null then return; end if;
-  execute format('select array(select json_object_keys(to_json(r.*))) from (select (null::%s).*) r', relation::regclass) into names;
+  execute format('select array(select json_object_keys(to_json(r.*))) from (select (null::%s).*) r', relation::regclass)
+  into names;
   while cardinality(numbers) < cardinality(names) and candidate < 1600 loop
     candidate := candidate + 1;
     if has_column_privilege(relation, candidate, 'select') is not null then
@@ -22,7 +24,8 @@ begin
     end if;
   end loop;
   execute format('select array[%s]::oid[] from (select (null::%s).*) r',
-    (select string_agg(format('pg_typeof(r.%I)', n.name), ', ' order by n.ordinal) from unnest(names) with ordinality as n (name, ordinal)),
+    (select string_agg(format('pg_typeof(r.%I)', n.name), ', ' order by n.ordinal)
+     from unnest(names) with ordinality as n (name, ordinal)),
     relation::regclass) into types;
   return query
     select coalesce(r.number, c.number), c.name, c.type
@@ -40,7 +43,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     union all
     select t.oid, t.typtype
     from made m join pg_type f on f.oid = m.oid
-    join pg_type t on t.oid = case when f.typtype = 'd' then f.typbasetype when f.typcategory = 'A' then nullif(f.typelem, 0) end
+    join pg_type t
+      on t.oid = case when f.typtype = 'd' then f.typbasetype when f.typcategory = 'A' then nullif(f.typelem, 0) end
   )
   select oid from made where typtype = 'e' limit 1
 $$;

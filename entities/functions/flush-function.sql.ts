@@ -19,7 +19,9 @@ declare
   lost bigint;
 begin
   if known then
-    select count(*) = 0 and ${s}.columns_hash(%3$s, %3$s) = %1$s%7$s, ${tailSleeps(s)} into known, tail_sleeps from (select from %2$s limit 0) r;
+    select count(*) = 0 and ${s}.columns_hash(%3$s, %3$s) = %1$s%7$s, ${tailSleeps(s)}
+    into known, tail_sleeps
+    from (select from %2$s limit 0) r;
   end if;
   if known and first = 'insert' and current_setting('transaction_isolation') = 'read committed' then
     %5$s;
@@ -35,7 +37,11 @@ begin
     get diagnostics written = row_count;
   end if;
   if first <> 'insert' and written < jsonb_array_length(keys) then
-    execute (select ${s}.flush_lost(case when known then t else ${s}.as_it_is(t, %3$s) end) from ${s}.tracked t where t.id = %4$s) into lost using context, first, keys;
+    execute (
+      select ${s}.flush_lost(case when known then t else ${s}.as_it_is(t, %3$s) end)
+      from ${s}.tracked t
+      where t.id = %4$s
+    ) into lost using context, first, keys;
   end if;
   if tail_sleeps is not false then
     perform ${s}.wake_tails();

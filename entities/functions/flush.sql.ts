@@ -37,7 +37,8 @@ begin
       else pg_advisory_xact_lock_shared(i.lock_arguments::bigint)::text
     end
     into of_table
-    from ${s}.installation i left join ${s}.tracked t on t.table_name = run ->> 'table' or t.table_oid = to_regclass(run ->> 'table')
+    from ${s}.installation i
+    left join ${s}.tracked t on t.table_name = run ->> 'table' or t.table_oid = to_regclass(run ->> 'table')
     order by t.table_name = run ->> 'table' desc limit 1;
     if of_table.id is null then
       raise exception 'not tracked: %', run ->> 'table' using errcode = 'CH003';

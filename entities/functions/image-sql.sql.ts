@@ -7,7 +7,9 @@
  */
 export const imageSql = (s: string): string => `-- version: 4
 drop function if exists ${s}.image_sql(regclass, text[]);
-create or replace function ${s}.image_sql(of regclass, excluded text[] default '{}', altered boolean default false) returns text
+create or replace function ${s}.image_sql(
+  of regclass, excluded text[] default '{}', altered boolean default false
+) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select '('
     || case when bool_or(c.kind = 'text') then format('(select to_jsonb(r.*) from (select %s) r)',

@@ -4,7 +4,10 @@ create or replace function ${s}.relabelled(value jsonb, labels jsonb) returns js
 language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
   select case jsonb_typeof(value)
     when 'string' then coalesce(labels -> (value #>> '{}'), value)
-    when 'array' then (select coalesce(jsonb_agg(${s}.relabelled(element, labels) order by ordinal), '[]') from jsonb_array_elements(value) with ordinality as e (element, ordinal))
+    when 'array' then (
+      select coalesce(jsonb_agg(${s}.relabelled(element, labels) order by ordinal), '[]')
+      from jsonb_array_elements(value) with ordinality as e (element, ordinal)
+    )
     else value
   end
 $$;

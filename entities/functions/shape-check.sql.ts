@@ -10,9 +10,13 @@ import { tailSleeps } from "./wake-tails.sql.js";
 export const shapeCheck = (s: string): string => `-- version: 4
 create or replace function ${s}.shape_check(t ${s}.tracked, rows text) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select format('select count(*), case TG_RELID when %1$s then ${s}.columns_hash(%1$s, %1$s) else ${s}.columns_hash(TG_RELID, %1$s) end = %2$s%4$s, ${tailSleeps(s)}
+  select format('select count(*), case TG_RELID
+        when %1$s then ${s}.columns_hash(%1$s, %1$s)
+        else ${s}.columns_hash(TG_RELID, %1$s)
+      end = %2$s%4$s, ${tailSleeps(s)}
     into affected, known, tail_sleeps
-    from (select from %3$I limit 2) r', t.table_oid, ${s}.columns_hash(t.table_oid, t.table_oid), rows, ${s}.same_labels(t))
+    from (select from %3$I limit 2) r',
+    t.table_oid, ${s}.columns_hash(t.table_oid, t.table_oid), rows, ${s}.same_labels(t))
 $$;
 `;
 
@@ -27,6 +31,7 @@ declare
   enums oid[] := (select array_agg(distinct ${s}.enum_of(a.atttypid)) from pg_attribute a
     where a.attrelid = t.table_oid and a.attnum > 0 and not a.attisdropped and ${s}.enum_of(a.atttypid) is not null);
 begin
-  return case when enums is null then '' else format(' and ${labelsHashOf("%L::oid[]")} = %s', enums, ${labelsHashOf("enums")}) end;
+  return case when enums is null then ''
+    else format(' and ${labelsHashOf("%L::oid[]")} = %s', enums, ${labelsHashOf("enums")}) end;
 end $$;
 `;

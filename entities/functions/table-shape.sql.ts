@@ -9,7 +9,11 @@ export const noteShape = (s: string): string => `-- version: 1
 create or replace function ${s}.note_shape(t ${s}.tracked, relation oid) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  enums oid[] := (select array_agg(distinct ${s}.enum_of(c.type)) from ${s}.columns_now(relation) c where ${s}.enum_of(c.type) is not null);
+  enums oid[] := (
+    select array_agg(distinct ${s}.enum_of(c.type))
+    from ${s}.columns_now(relation) c
+    where ${s}.enum_of(c.type) is not null
+  );
   shape bigint := ${s}.columns_hash(relation, t.table_oid) # coalesce(${labelsHashOf("enums")}, 0);
 begin
   if shape = t.hash then
@@ -17,7 +21,8 @@ begin
   end if;
   if not exists (select from ${s}.table_shape k where k.tracked_id = t.id and k.hash = shape) then
     insert into ${s}.table_shape (tracked_id, hash, columns)
-    select t.id, shape, jsonb_agg(jsonb_build_object('number', c.number, 'name', c.name, 'type', c.type::bigint, 'labels', ${s}.labels_of(c.type)) order by c.number)
+    select t.id, shape, jsonb_agg(jsonb_build_object(
+        'number', c.number, 'name', c.name, 'type', c.type::bigint, 'labels', ${s}.labels_of(c.type)) order by c.number)
     from ${s}.columns_now(relation, t.table_oid) c;
   end if;
   return shape;
@@ -43,7 +48,10 @@ export const renamedSql = (s: string): string => `-- version: 1
 create or replace function ${s}.moved_sql(data text, names jsonb) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select case when count(*) = 0 then data else format('(%s - %L::text[]%s)', data, array_agg(m.key order by m.key),
-    coalesce(string_agg(format(' || case when %1$s ? %2$L then jsonb_build_object(%3$L, %1$s -> %2$L) else ''{}'' end', data, m.key, m.value), '' order by m.key)
+    coalesce(string_agg(
+        format(' || case when %1$s ? %2$L then jsonb_build_object(%3$L, %1$s -> %2$L) else ''{}'' end',
+          data, m.key, m.value),
+        '' order by m.key)
       filter (where m.value is not null), '')) end
   from jsonb_each_text(names) m where m.key is distinct from m.value
 $$;
@@ -76,7 +84,8 @@ declare
 begin
   select jsonb_object_agg(o.name, n.name) filter (where o.name is not null),
     coalesce(array_agg(n.name) filter (where n.name = any (t.plain_columns) and o.name = any (t.plain_columns)), '{}'),
-    coalesce(array_agg(n.name) filter (where n.name = any (t.excluded_columns) or o.name = any (t.excluded_columns)), '{}')
+    coalesce(
+      array_agg(n.name) filter (where n.name = any (t.excluded_columns) or o.name = any (t.excluded_columns)), '{}')
   into names, t.plain_columns, t.excluded_columns
   from (
     select n.name, o.name as was
@@ -85,9 +94,14 @@ begin
   ) n
   cross join lateral (select n.was as name) o
   where n.was is not null or n.name = any (t.excluded_columns);
-  names := (select jsonb_object_agg(o.name, null) from jsonb_to_recordset(t.columns) as o (name text)) || coalesce(names, '{}');
-  t.key_columns := (select array_agg(coalesce(names ->> k.name, k.name) order by k.ordinal) from unnest(t.key_columns) with ordinality as k (name, ordinal));
-  if not t.key_columns <@ array(select n.name from ${s}.columns_now(relation) n) then -- its columns are gone: what the table has now
+  names := (select jsonb_object_agg(o.name, null) from jsonb_to_recordset(t.columns) as o (name text))
+    || coalesce(names, '{}');
+  t.key_columns := (
+    select array_agg(coalesce(names ->> k.name, k.name) order by k.ordinal)
+    from unnest(t.key_columns) with ordinality as k (name, ordinal)
+  );
+  -- If its columns are gone: what the table has now.
+  if not t.key_columns <@ array(select n.name from ${s}.columns_now(relation) n) then
     t.key_columns := coalesce((
       select array_agg(n.name order by k.ordinal)
       from pg_index i cross join unnest(i.indkey::smallint[]) with ordinality as k (number, ordinal)
@@ -107,7 +121,11 @@ export const shapeHash = (s: string): string => `-- version: 1
 create or replace function ${s}.shape_hash(of oid) returns bigint
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  enums oid[] := (select array_agg(distinct ${s}.enum_of(c.type)) from ${s}.columns_now(of) c where ${s}.enum_of(c.type) is not null);
+  enums oid[] := (
+    select array_agg(distinct ${s}.enum_of(c.type))
+    from ${s}.columns_now(of) c
+    where ${s}.enum_of(c.type) is not null
+  );
 begin
   return ${s}.columns_hash(of, of) # coalesce(${labelsHashOf("enums")}, 0);
 end $$;
@@ -121,7 +139,8 @@ create or replace function ${s}.describe(of oid) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object(
       'number', a.attnum, 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'typeId', a.atttypid::bigint,
-      'written', a.xmin::text, 'generated', a.attgenerated <> '', 'labels', ${s}.labels_of(a.atttypid)) order by a.attnum), '[]')
+      'written', a.xmin::text, 'generated', a.attgenerated <> '', 'labels', ${s}.labels_of(a.atttypid)
+    ) order by a.attnum), '[]')
   from pg_attribute a
   where a.attrelid = of and a.attnum > 0 and not a.attisdropped
 $$;
@@ -134,7 +153,9 @@ $$;
 export const storageOf = (s: string): string => `-- version: 1
 create or replace function ${s}.storage_of(of oid) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select jsonb_object_agg(r.oid, jsonb_build_object('name', c.relname, 'file', pg_relation_filenode(r.oid), 'bounds', pg_get_partition_constraintdef(r.oid), 'by', b.columns))
+  select jsonb_object_agg(r.oid, jsonb_build_object(
+    'name', c.relname, 'file', pg_relation_filenode(r.oid), 'bounds', pg_get_partition_constraintdef(r.oid),
+    'by', b.columns))
   from (select of as oid union select p.relid from pg_partition_tree(of) p) r
   join pg_class c on c.oid = r.oid
   left join (
@@ -159,7 +180,10 @@ language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   storage jsonb;
 begin
-  if t.columns is null or t.unfinished is not null or t.table_oid is distinct from to_regclass(t.table_name)::oid or t.hash is distinct from ${s}.shape_hash(t.table_oid) then
+  if t.columns is null or t.unfinished is not null
+    or t.table_oid is distinct from to_regclass(t.table_name)::oid
+    or t.hash is distinct from ${s}.shape_hash(t.table_oid)
+  then
     return false;
   end if;
   if exists (
@@ -173,7 +197,9 @@ begin
   if exists (select from jsonb_object_keys(t.storage) known (oid) where not storage ? known.oid) then
     return false;
   end if;
-  return not exists (select from jsonb_each(t.storage) known where known.value ->> 'file' is distinct from storage #>> array[known.key, 'file'])
+  return not exists (
+      select from jsonb_each(t.storage) known
+      where known.value ->> 'file' is distinct from storage #>> array[known.key, 'file'])
     or not exists (
       select from jsonb_to_recordset(t.columns) as c (number smallint, written text)
       join pg_attribute a on a.attrelid = t.table_oid and a.attnum = c.number

@@ -12,13 +12,15 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
   from jsonb_each(spec -> 'discriminatorEntities') c cross join lateral jsonb_each_text(c.value -> 'versions') v
 $$;
 
--- What is tracked already: the table itself, also under another name; else one that is gone and whose place this one takes.
+-- What is tracked already: the table itself, also under another name; else one that is gone and whose place this one
+-- takes.
 create or replace function ${s}.tracked_id_of(of regclass, spec jsonb) returns smallint
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select t.id
   from ${s}.tracked t
   where t.table_oid = of or t.table_name = ${s}.table_name(of)
-    or (t.entity = tracked_id_of.spec ->> 'entity' or t.entity = any (${s}.names(tracked_id_of.spec -> 'formerly'))) and not exists (select from pg_class c where c.oid = t.table_oid)
+    or (t.entity = tracked_id_of.spec ->> 'entity' or t.entity = any (${s}.names(tracked_id_of.spec -> 'formerly')))
+      and not exists (select from pg_class c where c.oid = t.table_oid)
   order by t.table_oid = of desc, t.table_name = ${s}.table_name(of) desc
   limit 1
 $$;
@@ -49,7 +51,9 @@ begin
     raise exception '%', taken using errcode = 'CH006';
   end if;
   if tracked_id is null then
-    insert into ${s}.tracked (table_oid, table_name, entity, key_columns, versions, plain_columns, digit_columns, special_columns, json_columns, spec)
+    insert into ${s}.tracked (
+      table_oid, table_name, entity, key_columns, versions, plain_columns, digit_columns, special_columns,
+      json_columns, spec)
     values (of, named, spec ->> 'entity', '{}', '{}', '{}', '{}', '{}', '{}', '{}')
     returning id into tracked_id;
     is_new := true;
@@ -84,7 +88,9 @@ begin
     digit_columns = (select coalesce(array_agg(c.name), '{}') from (
       select c.name from ${s}.columns(of) c where c.digits
       union -- the names that such columns had
-      select b.value ->> 'name' from ${s}.schema_change x cross join lateral jsonb_array_elements(x.change -> 'before') b
+      select b.value ->> 'name'
+      from ${s}.schema_change x
+      cross join lateral jsonb_array_elements(x.change -> 'before') b
       where x.tracked_id = t.id and b.value ->> 'type' ~ '^(bigint|numeric)') c),
     special_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c
       where c.kind in ('text', 'jsonb', 'float', 'array') and c.name <> all (${s}.names(spec -> 'excludedColumns'))),

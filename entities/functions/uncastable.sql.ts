@@ -8,17 +8,21 @@ create or replace function ${s}.uncastable_column(of regclass, stored jsonb, rea
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   reader record;
-  query text := 'select row(%s)::text from (select $1 as state) f cross join lateral jsonb_populate_record(null::%s, $2) r';
+  query text := 'select row(%s)::text
+    from (select $1 as state) f
+    cross join lateral jsonb_populate_record(null::%s, $2) r';
   made text;
 begin
   begin
-    execute format(query, (select string_agg(c.value, ', ') from jsonb_each_text(readers) c), of) into made using stored, stored;
+    execute format(query, (select string_agg(c.value, ', ') from jsonb_each_text(readers) c), of)
+    into made using stored, stored;
     return null;
   exception when data_exception or integrity_constraint_violation then null;
   end;
   for reader in select * from jsonb_each_text(readers) loop
     begin
-      execute format(query, reader.value, of) into made using stored, jsonb_build_object(reader.key, stored -> reader.key);
+      execute format(query, reader.value, of)
+      into made using stored, jsonb_build_object(reader.key, stored -> reader.key);
     exception when data_exception or integrity_constraint_violation then
       return reader.key;
     end;

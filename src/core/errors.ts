@@ -31,9 +31,11 @@ const hints = {
   REPLAY_ABORTED: "Nothing was changed; run it again when you want to.",
   REPLAY_VERSION_UNHANDLED: "Give `replay.upcasters` or `replay.overrides` a way for each version listed.",
   VALUE_NOT_CASTABLE:
-    "Ask for a point after the change, or raise the entity's version and say by an upcaster what older values become (docs/guides/changing-an-entitys-shape.md).",
+    "Ask for a point after the change, or raise the entity's version and say by an upcaster " +
+    "what older values become (docs/guides/changing-an-entitys-shape.md).",
   COLUMN_WITHOUT_PLACE:
-    "Raise the entity's version and give an upcaster that says where the value belongs (docs/guides/changing-an-entitys-shape.md).",
+    "Raise the entity's version and give an upcaster that says where the value belongs " +
+    "(docs/guides/changing-an-entitys-shape.md).",
   REPLAY_RECORD_MISSING: "Run `verify()`; a create event is missing before this one.",
   REPLAY_OVERRIDE_FAILED: "Correct the override; the tables are as they were.",
   REPLAY_UNKNOWN_ROWS: 'Run `baseline()` first, or pass `unknownRows: "keep"` or `"delete"`.',

@@ -62,7 +62,9 @@ export async function erase(
 /** Between an ALTER and the next install nobody knows which values are whose. Throws INSTALL_STALE. */
 async function refuseUnfollowed(session: Session, schema: string, { entity, tableName }: TrackedTable): Promise<void> {
   const row = await session.row(
-    sql`select ${raw(schema)}.is_followed(t) as followed from ${raw(schema)}.tracked t where t.table_name = ${tableName}`,
+    sql`select ${raw(schema)}.is_followed(t) as followed
+      from ${raw(schema)}.tracked t
+      where t.table_name = ${tableName}`,
   );
   if (row?.followed !== "t")
     throw new EventLogError("INSTALL_STALE", `${entity} (${tableName}) changed since the last install.`);

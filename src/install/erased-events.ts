@@ -94,12 +94,20 @@ export async function eraseEvents(session: Session, record: Target, standIns: Ra
   const { schema, table } = record;
   const without = (column: string) =>
     raw(`(${column} - array(select jsonb_object_keys(i.names))
-      || (select coalesce(jsonb_object_agg(v.key, v.value), '{}') from jsonb_each(i.names) v where v.value <> 'null' and ${column} ? v.key))`);
+      || (
+        select coalesce(jsonb_object_agg(v.key, v.value), '{}')
+        from jsonb_each(i.names) v
+        where v.value <> 'null' and ${column} ? v.key))`);
   const [hidden, late, shown] = ["s", "l", "e"].map((alias) => ({
     data: without(`${alias}.data`),
     previous: without(`${alias}.previous`),
   })) as [Erased, Erased, Erased];
-  const events = sql`(select e.position, e.data, e.previous, i.names from ${schema}.event e cross join lateral (select ${standIns} as names) i where ${ofRecord(record)}) i`;
+  const events = sql`(
+        select e.position, e.data, e.previous, i.names
+        from ${schema}.event e
+        cross join lateral (select ${standIns} as names) i
+        where ${ofRecord(record)}
+      ) i`;
   const row = await session.row(sql`
     with hidden as (
       update ${schema}.event_sensitive s set data = ${hidden.data}, previous = ${hidden.previous}

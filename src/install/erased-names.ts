@@ -57,7 +57,6 @@ export function standInsSql(
   });
   const last = eras.pop()?.names ?? object([]);
   if (eras.length === 0) return raw(last);
-  return raw(
-    `case ${eras.map(({ before, names: then }) => `when e.position < ${before} then ${then}`).join(" ")} else ${last} end`,
-  );
+  const earlier = eras.map(({ before, names: then }) => `when e.position < ${before} then ${then}`).join(" ");
+  return raw(`case ${earlier} else ${last} end`);
 }

@@ -45,7 +45,9 @@ async function give(session: Session, schema: string, { grantTo = [], grantReadT
   const readers = list(grantReadTo);
   if (readers !== "") {
     await session.run(`grant usage on schema ${schema} to ${readers};
-      grant select on ${schema}.event, ${schema}.event_late, ${schema}.schema_change, ${schema}.activity, ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.commit_marker, ${schema}.gate to ${readers};
+      grant select on ${schema}.event, ${schema}.event_late, ${schema}.schema_change, ${schema}.activity,
+        ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.commit_marker, ${schema}.gate
+      to ${readers};
       grant select, insert, update, delete on ${schema}.sleeping_tail to ${readers};
       grant execute on function ${forPoints(schema)} to ${readers};
       grant execute on function ${forStatus(schema)}, ${schema}.digits_as_text(jsonb, text[]), ${schema}.number_as_text(jsonb), ${schema}.record_key(jsonb, text[]), ${schema}.record_key_of(regclass, jsonb, text[]), ${schema}.table_names(text) to ${readers}`);

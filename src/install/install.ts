@@ -139,8 +139,10 @@ async function isEqual(
     where t.table_name = any (${tables.map(({ tableName }) => tableName)})
     and ${raw(schema)}.is_followed(t)
     and not exists (
-      select from ${raw(schema)}.table_shape k where k.tracked_id = t.id and not (k.columns -> 0 ? 'id') and k.seen_at > (select installed_at from ${raw(schema)}.installation))
-    and not exists (select from jsonb_object_keys(${raw(schema)}.storage_of(t.table_oid)) now (oid) where not t.storage ? now.oid)
+      select from ${raw(schema)}.table_shape k
+      where k.tracked_id = t.id
+      and not (k.columns -> 0 ? 'id')
+      and k.seen_at > (select installed_at from ${raw(schema)}.installation))
     and not exists (select from ${raw(schema)}.unfit_triggers(t.table_oid, t.id, t.capture))`);
   return numberOf(found, "tables") === tables.length;
 }
@@ -195,7 +197,9 @@ async function noteAbsent(session: Session, schema: string, tables: readonly Tra
 
 async function staysAsItIs(session: Session, { schema, options }: Attachment, { sqlName }: TrackedTable) {
   const row = await session.row(sql`
-    select exists (select from ${raw(schema)}.tracked t where t.table_oid = to_regclass(${sqlName}) and (t.columns is null or ${raw(schema)}.is_followed(t))
+    select exists (
+      select from ${raw(schema)}.tracked t
+      where t.table_oid = to_regclass(${sqlName}) and (t.columns is null or ${raw(schema)}.is_followed(t))
       and not exists (select from ${raw(schema)}.unfit_triggers(t.table_oid, t.id, ${options.capture}))) as yes`);
   return row?.yes === "t";
 }
@@ -216,7 +220,8 @@ async function trackTable(
   const spec = JSON.stringify(specOf(table, options.capture));
   const { columns, today, fills, report } = await followTable(session, attachment, table, number);
   await session.rows(
-    sql`select ${raw(schema)}.track(${table.sqlName}::regclass, ${spec}::jsonb, ${columns}::jsonb, ${today}, ${fills}::jsonb)`,
+    sql`select ${raw(schema)}.track(
+      ${table.sqlName}::regclass, ${spec}::jsonb, ${columns}::jsonb, ${today}, ${fills}::jsonb)`,
   );
   return report;
 }

@@ -44,7 +44,9 @@ export async function followTable(
   const trackedId = tracked?.id ?? undefined;
   if (trackedId !== undefined) {
     const row = await session.row(
-      sql`select t.columns is null or ${raw(schema)}.is_followed(t) as followed from ${raw(schema)}.tracked t where t.id = ${trackedId}::smallint`,
+      sql`select t.columns is null or ${raw(schema)}.is_followed(t) as followed
+        from ${raw(schema)}.tracked t
+        where t.id = ${trackedId}::smallint`,
     );
     if (row?.followed !== "t") await session.run(`lock table ${table.sqlName} in share row exclusive mode`);
   }
@@ -117,15 +119,18 @@ async function remember(
 ): Promise<void> {
   const { change, comparison } = difference;
   if (change !== undefined && position !== undefined) {
+    const stored = JSON.stringify({ ...change, install, report: difference.report });
     await session.rows(sql`
       insert into ${raw(schema)}.schema_change (position, tracked_id, change)
-      values (${position}, ${trackedId}::smallint, ${JSON.stringify({ ...change, install, report: difference.report })}::jsonb)`);
+      values (${position}, ${trackedId}::smallint, ${stored}::jsonb)`);
   }
   await showLateValues(session, schema, table, { trackedId, after });
   await dropTriggersOf(session, schema, Object.keys(known.storage));
   if (comparison !== undefined) {
     await session.rows(sql`
-      update ${raw(schema)}.tracked set unfinished = ${JSON.stringify(comparison)}::jsonb where id = ${trackedId}::smallint`);
+      update ${raw(schema)}.tracked
+      set unfinished = ${JSON.stringify(comparison)}::jsonb
+      where id = ${trackedId}::smallint`);
   }
 }
 
@@ -136,7 +141,9 @@ async function dropTriggersOf(session: Session, schema: string, oids: readonly s
     from pg_trigger g join pg_proc p on p.oid = g.tgfoid
     where g.tgrelid = any (${oids}::oid[]) and g.tgname like ' chronicle %' and g.tgparentid = 0
     and p.pronamespace = ${raw(quoteLiteral(schema))}::regnamespace
-    and not exists (select from ${raw(schema)}.tracked t where t.table_oid = g.tgrelid or g.tgrelid in (select relid from pg_partition_tree(t.table_oid)))`);
+    and not exists (
+      select from ${raw(schema)}.tracked t
+      where t.table_oid = g.tgrelid or g.tgrelid in (select relid from pg_partition_tree(t.table_oid)))`);
   for (const { command } of rows) await session.run(command ?? "");
 }
 
@@ -159,7 +166,9 @@ async function showLateValues(
     for (const [shape, list] of names) {
       const pick = (values: string) =>
         raw(
-          `(select coalesce(jsonb_object_agg(v.key, v.value), '{}') from jsonb_each(${values}) v where v.key = any (n.names))`,
+          `(select coalesce(jsonb_object_agg(v.key, v.value), '{}')
+            from jsonb_each(${values}) v
+            where v.key = any (n.names))`,
         );
       await session.rows(sql`
         insert into ${raw(schema)}.event_late (position, data, previous)
@@ -167,8 +176,12 @@ async function showLateValues(
         from (select ${list}::text[] as names) n
         join ${raw(schema)}.event e on e.position >= ${from} and (${to}::bigint is null or e.position < ${to}::bigint)
           and e.shape is not distinct from ${shape}::bigint
-          and e.table_name = any (select unnest(array_prepend(t.table_name, t.former_tables)) from ${raw(schema)}.tracked t where t.id = ${trackedId}::smallint)
-        join ${raw(schema)}.event_sensitive s on s.position = e.position and (s.data ?| n.names or s.previous ?| n.names)
+          and e.table_name = any (
+            select unnest(array_prepend(t.table_name, t.former_tables))
+            from ${raw(schema)}.tracked t
+            where t.id = ${trackedId}::smallint)
+        join ${raw(schema)}.event_sensitive s
+          on s.position = e.position and (s.data ?| n.names or s.previous ?| n.names)
         on conflict (position) do update set data = excluded.data, previous = excluded.previous`);
     }
   }
@@ -208,7 +221,8 @@ async function fillsOf(
   columns: readonly FoundColumn[],
 ): Promise<Record<number, string>> {
   const rows = await session.rows(sql`
-    select distinct on (a.attname) a.attname as name, (a.attmissingval::text::text[])[1] as value, format_type(a.atttypid, a.atttypmod) as type,
+    select distinct on (a.attname) a.attname as name, (a.attmissingval::text::text[])[1] as value,
+      format_type(a.atttypid, a.atttypmod) as type,
       ${raw(schema)}.column_image_sql('t', 'value', ${raw(schema)}.column_kind(a.atttypid)) as image
     from (select ${sqlName}::regclass::oid as oid union select relid from pg_partition_tree(${sqlName}::regclass)) r
     join pg_attribute a on a.attrelid = r.oid
@@ -237,7 +251,8 @@ async function knowsKeys(session: Session, schema: string, table: TrackedTable, 
       select from ${raw(table.sqlName)} t
       where not exists (
         select from ${raw(schema)}.event e
-        where e.table_name = any (array_prepend(k.table_name, k.former_tables)) and e.record_key = ${raw(schema)}.record_key(jsonb_build_object(${raw(id)}), ${raw(keys)})
+        where e.table_name = any (array_prepend(k.table_name, k.former_tables))
+        and e.record_key = ${raw(schema)}.record_key(jsonb_build_object(${raw(id)}), ${raw(keys)})
       )
     ) as known
     from ${raw(schema)}.tracked k where k.id = ${trackedId}::smallint`);
@@ -257,10 +272,13 @@ async function filledOf(session: Session, oids: readonly string[]): Promise<stri
 
 async function knownTable(session: Session, schema: string, trackedId: string): Promise<KnownTable | undefined> {
   const row = await session.row(sql`
-    select t.columns, t.storage, to_jsonb(t.key_columns) as keys, to_jsonb(t.excluded_columns) as excluded, to_jsonb(t.actions) as actions,
+    select t.columns, t.storage, to_jsonb(t.key_columns) as keys, to_jsonb(t.excluded_columns) as excluded,
+      to_jsonb(t.actions) as actions,
       t.audit_only, t.capture, t.absent,
       (select jsonb_object_agg(name, actions) from (
-        select v.name, jsonb_object_agg(v.action, v.version) as actions from ${raw(schema)}.versions(t.spec) v group by v.name) v) as versions
+        select v.name, jsonb_object_agg(v.action, v.version) as actions
+        from ${raw(schema)}.versions(t.spec) v
+        group by v.name) v) as versions
     from ${raw(schema)}.tracked t where t.id = ${trackedId}::smallint`);
   if (row?.columns == null) return undefined;
   return {
@@ -286,7 +304,12 @@ async function versionsOf(
   const rows = await session.rows(sql`
     select g.name, g.action, greatest(g.version, k.version) as version
     from ${raw(schema)}.versions(${spec}::jsonb) g
-    left join (select v.* from ${raw(schema)}.tracked t cross join lateral ${raw(schema)}.versions(t.spec) v where t.id = ${trackedId}::smallint) k using (name, action)`);
+    left join (
+      select v.*
+      from ${raw(schema)}.tracked t
+      cross join lateral ${raw(schema)}.versions(t.spec) v
+      where t.id = ${trackedId}::smallint
+    ) k using (name, action)`);
   const versions: Record<string, Record<string, number>> = {};
   for (const { name, action, version } of rows) (versions[name ?? ""] ??= {})[action ?? ""] = Number(version);
   return versions;

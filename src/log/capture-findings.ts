@@ -21,8 +21,14 @@ export async function captureFindings(
   const changed = readable
     ? await session.rows(sql`
       select e.entity, t.table_name as "tableName", nullif(${raw(schema)}.table_name(o.oid), t.table_name) as renamed,
-        (select string_agg(c.name, ', ' order by c.number) from jsonb_to_recordset(t.columns) as c (name text, number smallint) where not exists (select from ${raw(schema)}.columns(o.oid) n where n.name = c.name)) as gone,
-        (select string_agg(n.name, ', ' order by n.number) from ${raw(schema)}.columns(o.oid) n where not exists (select from jsonb_to_recordset(t.columns) as c (name text) where c.name = n.name)) as added,
+        (select string_agg(c.name, ', ' order by c.number)
+         from jsonb_to_recordset(t.columns) as c (name text, number smallint)
+         where not exists (select from ${raw(schema)}.columns(o.oid) n where n.name = c.name)) as gone,
+        (select string_agg(n.name, ', ' order by n.number)
+         from ${raw(schema)}.columns(o.oid) n
+         where not exists (
+           select from jsonb_to_recordset(t.columns) as c (name text)
+           where c.name = n.name)) as added,
         case when t.capture = 'trigger' and t.level = 'statement' and ${raw(schema)}.level_of(o.oid) = 'row' then 'row' end as level,
         (select string_agg(distinct u.relation::text, ', ') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u where u.relation <> o.oid and u.problem <> 'unfit') as partitions
       from ${expected} join ${raw(schema)}.tracked t on t.table_oid = o.oid order by e.entity`)

@@ -11,7 +11,9 @@ export interface RecordedSchemaChange extends Omit<SchemaChangeReport, "recorded
 /** What installs found changed in tracked tables, oldest first; `schema` is quoted. */
 export async function schemaChanges(session: Session, schema: string): Promise<RecordedSchemaChange[]> {
   const rows = await session.rows(sql`
-    select position, change, extract(epoch from recorded_at) * 1000 as recorded_at from ${raw(schema)}.schema_change order by position`);
+    select position, change, extract(epoch from recorded_at) * 1000 as recorded_at
+    from ${raw(schema)}.schema_change
+    order by position`);
   return rows.map((row) => {
     const { position, report } = schemaChangeOf(row);
     return { ...report, position, recordedAt: new Date(Math.floor(Number(row.recorded_at))) };

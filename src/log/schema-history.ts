@@ -122,7 +122,8 @@ export class SchemaHistory {
     if (eras.every(({ sql }) => sql === data)) return null;
     const last = eras.pop()?.sql ?? data;
     if (eras.length === 0) return last;
-    return `case ${eras.map(({ before, sql }) => `when e.position < ${before} then ${sql}`).join(" ")} else ${last} end`;
+    const earlier = eras.map(({ before, sql }) => `when e.position < ${before} then ${sql}`).join(" ");
+    return `case ${earlier} else ${last} end`;
   }
 
   #eraSql(schema: string, era: number): string {
@@ -200,12 +201,11 @@ function movedSql(schema: string, moves: readonly Move[]): string {
   const names = moves.map(({ from }) => quoteLiteral(from)).join(", ");
   const added = moves.flatMap(({ from, to, labels }) => {
     if (to === undefined) return [];
-    const value = `${data} -> ${quoteLiteral(from)}`;
+    const name = quoteLiteral(from);
+    const value = `${data} -> ${name}`;
     const renamed = Object.keys(labels).length > 0;
     const today = renamed ? `${schema}.relabelled(${value}, ${quoteLiteral(JSON.stringify(labels))}::jsonb)` : value;
-    return [
-      ` || case when ${data} ? ${quoteLiteral(from)} then jsonb_build_object(${quoteLiteral(to)}, ${today}) else '{}' end`,
-    ];
+    return [` || case when ${data} ? ${name} then jsonb_build_object(${quoteLiteral(to)}, ${today}) else '{}' end`];
   });
   return `(${data} - array[${names}]::text[]${added.join("")})`;
 }

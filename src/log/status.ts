@@ -120,7 +120,10 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
   }));
   const tracked = readable
     ? sql`${raw(schema)}.tracked`
-    : sql`(select null::oid as table_oid, null as table_name, null::jsonb as versions, null as capture, null::text[] as key_columns, null::jsonb as columns where false)`;
+    : sql`(
+      select null::oid as table_oid, null as table_name, null::jsonb as versions, null as capture,
+        null::text[] as key_columns, null::jsonb as columns
+      where false)`;
   const rows = await session.rows(sql`
     select e.entity, e."tableName", o.oid is null as gone,
       (select r.table_oid::regclass::text from ${tracked} r join pg_class c on c.oid = r.table_oid where r.table_name = e."tableName") as renamed, t.table_oid is null as untracked,
@@ -132,7 +135,9 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
         left join jsonb_to_recordset(t.columns) as c (name text, number smallint) on c.name = k.name
         left join pg_attribute a on a.attrelid = o.oid and a.attnum = c.number and not a.attisdropped) as other_key,
       ${options.capture}::text = 'trigger' and (select count(*) from pg_trigger g join pg_proc p on p.oid = g.tgfoid where g.tgrelid = o.oid and p.pronamespace = to_regnamespace(${schema}) and g.tgname like ' chronicle %' and g.tgenabled in ('O', 'A')) < 4 as uncaptured
-    from jsonb_to_recordset(${JSON.stringify(expected)}::jsonb) as e (entity text, "sqlName" text, "tableName" text, "keyColumns" jsonb, "create" integer, "update" integer, destroy integer)
+    from jsonb_to_recordset(${JSON.stringify(expected)}::jsonb) as e (
+      entity text, "sqlName" text, "tableName" text, "keyColumns" jsonb, "create" integer, "update" integer,
+      destroy integer)
     left join lateral (select to_regclass(e."sqlName")::oid as oid) o on true
     left join ${tracked} t on t.table_oid = o.oid
     order by e.entity`);

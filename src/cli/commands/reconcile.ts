@@ -42,5 +42,6 @@ export const reconcile: Register = (program, action) => {
 };
 
 function summaryOf({ created, updated, destroyed }: ReconcileReport, verb: string): string {
-  return `${counted(created + updated + destroyed, "record")} ${verb} recorded: ${created} created, ${updated} updated, ${destroyed} destroyed.`;
+  const total = counted(created + updated + destroyed, "record");
+  return `${total} ${verb} recorded: ${created} created, ${updated} updated, ${destroyed} destroyed.`;
 }
