@@ -143,6 +143,9 @@ async function isEqual(
       where k.tracked_id = t.id
       and not (k.columns -> 0 ? 'id')
       and k.seen_at > (select installed_at from ${raw(schema)}.installation))
+    and not exists (
+      select from jsonb_object_keys(${raw(schema)}.storage_of(t.table_oid)) now (oid)
+      where not t.storage ? now.oid)
     and not exists (select from ${raw(schema)}.unfit_triggers(t.table_oid, t.id, t.capture))`);
   return numberOf(found, "tables") === tables.length;
 }
