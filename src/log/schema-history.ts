@@ -82,11 +82,12 @@ export class SchemaHistory {
 
   /**
    * What an enum's labels are called later, as far as they were renamed. One that was removed, and whose name another
-   * label has by then, is called something that no label is.
+   * label was given since, is called something that no label is; one that was only added again is the same.
    */
   #labels(era: number, column: Column, to: number): Record<string, string> {
     const now = new Map(Object.values(column.labels ?? {}).map((label) => [label, label]));
     const removed = new Set<string>();
+    const given = new Set<string>();
     let { labels } = column;
     for (let at = era; at < to && now.size > 0; at++) {
       const next = this.installed(at + 1).find(({ id }) => id === column.id)?.labels ?? null;
@@ -96,6 +97,7 @@ export class SchemaHistory {
           return today === undefined ? [] : [[label, today] as const];
         }),
       );
+      for (const [label, today] of renamed) if (label !== today) given.add(today);
       const left = next === null ? undefined : new Set(Object.values(next));
       for (const [first, last] of now) {
         if (removed.has(first)) continue;
@@ -105,8 +107,7 @@ export class SchemaHistory {
       }
       labels = next;
     }
-    const taken = Object.values(labels ?? {});
-    for (const first of removed) if (taken.includes(now.get(first) ?? "")) now.set(first, `${first} (removed)`);
+    for (const first of removed) if (given.has(now.get(first) ?? "")) now.set(first, `${first} (removed)`);
     return Object.fromEntries([...now].filter(([first, last]) => first !== last));
   }
 
