@@ -193,10 +193,8 @@ function foldPart(source: FoldSource, table: FoldTable, last: Statement): Statem
  * seen to be dropped.
  */
 function hasPlace(schema: string, { columnNames }: FoldTable): string {
-  const strange = `f.state - array[${columnNames.map(quoteLiteral).join(", ")}]::text[]`;
-  return `case when ${strange} = '{}' then true
-      else ${schema}.refuse_record(
-        f.record_key, (select min(k) from jsonb_object_keys(${strange}) k), 'CH022') is null end`;
+  const stray = `f.state - array[${columnNames.map(quoteLiteral).join(", ")}]::text[]`;
+  return `case when ${stray} = '{}' then true else ${schema}.refuse_stray(f.record_key, ${stray}) end`;
 }
 
 /** The CTE "states": each record's key, course and last state as the log has it, complete and under today's names. */

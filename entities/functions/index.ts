@@ -51,7 +51,7 @@ import {
 import { tailPositions } from "./tail-positions.sql.js";
 import { torn } from "./torn.sql.js";
 import { track } from "./track.sql.js";
-import { refuseRecord, uncastable } from "./uncastable.sql.js";
+import { refuseRecord, refuseStray, uncastable } from "./uncastable.sql.js";
 import { unfitTriggers } from "./unfit-triggers.sql.js";
 import { differsSql, singleUpdateEffect, updateEffects } from "./update-effects.sql.js";
 import { wakeTails } from "./wake-tails.sql.js";
@@ -113,6 +113,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   activityCleanup,
   refuseCourse,
   refuseRecord,
+  refuseStray,
   uncastable,
   aboutTime,
   aroundTime,

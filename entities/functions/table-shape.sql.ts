@@ -176,33 +176,29 @@ $$;
  */
 export const isFollowed = (s: string): string => `-- version: 1
 create or replace function ${s}.is_followed(t ${s}.tracked) returns boolean
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-declare
-  storage jsonb;
-begin
-  if t.columns is null or t.unfinished is not null
-    or t.table_oid is distinct from to_regclass(t.table_name)::oid
-    or t.hash is distinct from ${s}.shape_hash(t.table_oid)
-  then
-    return false;
-  end if;
-  if exists (
-    select from jsonb_to_recordset(t.columns) as c (number smallint, type text, generated boolean)
-    join pg_attribute a on a.attrelid = t.table_oid and a.attnum = c.number
-    where format_type(a.atttypid, a.atttypmod) <> c.type or (a.attgenerated <> '') <> c.generated
-  ) then
-    return false;
-  end if;
-  storage := ${s}.storage_of(t.table_oid);
-  if exists (select from jsonb_object_keys(t.storage) known (oid) where not storage ? known.oid) then
-    return false;
-  end if;
-  return not exists (
-      select from jsonb_each(t.storage) known
-      where known.value ->> 'file' is distinct from storage #>> array[known.key, 'file'])
-    or not exists (
-      select from jsonb_to_recordset(t.columns) as c (number smallint, written text)
-      join pg_attribute a on a.attrelid = t.table_oid and a.attnum = c.number
-      where a.xmin::text <> c.written);
-end $$;
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select t.columns is not null and t.storage is not null and t.unfinished is null
+    and t.table_oid = to_regclass(t.table_name)::oid
+    and not exists (
+      select from (select * from pg_attribute where attrelid = t.table_oid and attnum > 0 and not attisdropped) a
+      full join jsonb_to_recordset(t.columns) as c (number smallint, name text, type text, "typeId" bigint, generated boolean, labels jsonb)
+        on c.number = a.attnum
+      where a.attname is distinct from c.name
+      or a.atttypid::bigint is distinct from c."typeId"
+      or format_type(a.atttypid, a.atttypmod) <> c.type
+      or (a.attgenerated <> '') <> c.generated
+      or c.labels is not null and ${s}.labels_of(a.atttypid) is distinct from c.labels)
+    and not exists (
+      select from jsonb_object_keys(t.storage) as k (oid)
+      where k.oid::oid <> t.table_oid
+      and not exists (select from pg_partition_ancestors(k.oid::oid) p where p.relid = t.table_oid))
+    and (
+      not exists (
+        select from jsonb_each(t.storage) as k (oid, known)
+        where (k.known ->> 'file')::oid is distinct from pg_relation_filenode(k.oid::oid))
+      or not exists (
+        select from jsonb_to_recordset(t.columns) as c (number smallint, written text)
+        join pg_attribute a on a.attrelid = t.table_oid and a.attnum = c.number
+        where a.xmin::text <> c.written))
+$$;
 `;

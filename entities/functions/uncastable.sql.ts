@@ -36,9 +36,18 @@ end $$;
  * key is the hint.
  */
 export const refuseRecord = (s: string): string => `-- version: 1
-create or replace function ${s}.refuse_record(record_key text, problem text, code text default 'CH021') returns jsonb
+create or replace function ${s}.refuse_record(record_key text, problem text) returns jsonb
 language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 begin
-  raise exception '%', problem using errcode = code, hint = record_key;
+  raise exception '%', problem using errcode = 'CH021', hint = record_key;
+end $$;
+`;
+
+/** The same for a record that holds values of columns which its table does not have. */
+export const refuseStray = (s: string): string => `-- version: 1
+create or replace function ${s}.refuse_stray(record_key text, stray jsonb) returns boolean
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+begin
+  raise exception '%', (select min(k) from jsonb_object_keys(stray) k) using errcode = 'CH022', hint = record_key;
 end $$;
 `;
