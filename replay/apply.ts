@@ -31,8 +31,8 @@ export async function apply(
       const cleared = await clear();
       const prepared: Prepared[] = [];
       for (const target of targets) prepared.push({ ...target, moves: await prepareHandover(session, target) });
-      // Into a table that was analyzed when it was empty, a nested loop would read all that it has inserted anew for
-      // each row.
+      // Into a table that was analyzed when it was empty, a nested loop would read all that it has inserted again
+      // for each row.
       await session.run("set local enable_nestloop = off");
       const row = await checkedAtOnce(session, targets, () => session.row({ text: statementOf(prepared), values: [] }));
       await session.run("set local enable_nestloop to default");

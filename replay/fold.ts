@@ -25,8 +25,8 @@ function letterOf({ baseline }: FoldTable): string {
 }
 
 /**
- * The letters of an event with another origin than capture. What the log itself created or destroyed is so whatever was
- * recorded before: a destroy ends the record as if a baseline had begun it.
+ * The letters of an event that was not captured from a write. What the log itself created or destroyed holds, whatever
+ * was recorded before it: its create counts as a baseline, and its destroy ends the record even if nothing began it.
  */
 const ownLetters = (captured: string): string =>
   `case

@@ -6,12 +6,12 @@ import { refuseUnknownOptions } from "../src/core/options.js";
 import { asOwner } from "../src/core/rights.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
+import type { Comparison } from "../src/log/comparison.js";
 import { endOfLog } from "../src/log/point-in-time.js";
 import type { EntityReference } from "../src/log/tracked-tables.js";
 import { type FoldTable, foldTables, refuseStale } from "./fold-table.js";
 import { makePlan } from "./plan.js";
 import {
-  type FormerKeyColumn,
   type RecordedCounts,
   type Recording,
   recordFarewells,
@@ -83,17 +83,6 @@ export async function reconcile(dataSource: DataSource, options: ReconcileOption
     return recorder.counts;
   });
   return asOwner(dataSource, work);
-}
-
-/** What install found to compare after a schema change: as it stands in `tracked.unfinished`. */
-interface Comparison {
-  readonly whole: boolean;
-  readonly columns: readonly string[];
-  /** Those of them that were added: what a record has there already is not compared. */
-  readonly added: readonly string[];
-  readonly partitions: readonly string[];
-  readonly rekeyed: boolean;
-  readonly formerKey: readonly FormerKeyColumn[] | null;
 }
 
 /** How install has the values recorded that a schema change rewrote. */
@@ -170,7 +159,7 @@ interface RecorderOptions {
   readonly dryRun: boolean;
   readonly onProgress?: ((progress: RecordingProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Runs a batch. (Default: in a transaction of its own) */
+  /** Runs one batch. (Default: each in its own transaction) */
   readonly batch?: (<T>(work: () => Promise<T>) => Promise<T>) | undefined;
 }
 

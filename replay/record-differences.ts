@@ -4,6 +4,7 @@ import { isValueError } from "../src/core/database-errors.js";
 import { sendableContext } from "../src/core/request-context.js";
 import { numberOf, type Session, type TextRow } from "../src/core/session.js";
 import { join, quoteIdentifier, quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
+import type { FormerKeyColumn } from "../src/log/comparison.js";
 import type { Cut } from "../src/log/cut.js";
 import { stateQuery } from "./fold.js";
 import type { FoldSource } from "./fold-source.js";
@@ -15,12 +16,6 @@ export interface RecordedCounts {
   readonly created: number;
   readonly updated: number;
   readonly destroyed: number;
-}
-
-/** A column of the key that records had before, by today's name, with what labels of an enum were called then. */
-export interface FormerKeyColumn {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** What is compared and recorded. */

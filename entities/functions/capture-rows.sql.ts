@@ -3,7 +3,7 @@ import { columnsHashOf } from "./columns-hash.sql.js";
 /**
  * What a capture function does beside, where its triggers are at row level. The first row that fires, before any
  * trigger of the application's, writes the events of all rows of the statement: a trigger of the first row may change
- * the second one again. Where there are no transition tables, each row writes its own event.
+ * the second one again. Without transition tables, each row writes its own event.
  */
 export const captureRows = (s: string): string => `-- version: 3
 create or replace function ${s}.capture_rows(t ${s}.tracked, out declared text, out first text, out written text)

@@ -1,6 +1,6 @@
 /**
- * A table's columns as a statement sees them that is planned now, whatever the transaction's snapshot shows of the
- * catalog: an application's write at REPEATABLE READ meets a table that was altered since its snapshot was taken. A row
+ * The columns that a table has now, even if the transaction's snapshot shows an older catalog: a write at REPEATABLE
+ * READ can meet a table that was altered after its snapshot was taken. A row
  * type knows the names in their order, and a privilege is null for a number that no column has any more. A partition's
  * columns get the numbers that their names have in `root`.
  */

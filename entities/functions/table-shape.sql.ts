@@ -1,9 +1,9 @@
 import { labelsHashOf } from "./columns-hash.sql.js";
 
 /**
- * The number of the shape that a table has now, null while it is that of the last install. One that no install knew is
- * described for it to read later. There is no unique key: a writer would wait for the uncommitted description of
- * another.
+ * The number of the shape that a table has now, null while it is that of the last install. A shape
+ * that no install has seen is described in table_shape, for the next install to read. There is no unique key on it,
+ * because a writer would then wait until another writer's description commits.
  */
 export const noteShape = (s: string): string => `-- version: 1
 create or replace function ${s}.note_shape(t ${s}.tracked, relation oid) returns bigint

@@ -1,3 +1,4 @@
+import type { Comparison, FormerKeyColumn } from "../log/comparison.js";
 import type { EmptiedPartition, SchemaChange, SchemaChangeReport, ShapeColumn } from "../log/table-shape.js";
 import { actions } from "../core/tracked.js";
 import type { TrackedTable } from "../log/tracked-tables.js";
@@ -42,30 +43,6 @@ export interface FoundTable {
   readonly filled: readonly string[];
   /** Whether the log has events of every row under the key that it has now; true if no key column was altered. */
   readonly hasKnownKeys: boolean;
-}
-
-/** What is left to compare with the log, row by row. */
-export interface Comparison {
-  /** Every column, rows that the log does not know, and records that the table does not have. */
-  readonly whole: boolean;
-  /** Of the rows that the log knows, these columns. */
-  readonly columns: readonly string[];
-  /** Those of them that were added: what a record has there already, by a handler or a later event, is not compared. */
-  readonly added: readonly string[];
-  /** Partitions whose rows the log may not know, by oid. */
-  readonly partitions: readonly string[];
-  /** Whether records have other keys. */
-  readonly rekeyed: boolean;
-  /**
-   * The key before, by today's names, if it was another and all of its columns are there with the values that they had.
-   */
-  readonly formerKey: readonly FormerKeyColumn[] | null;
-}
-
-export interface FormerKeyColumn {
-  readonly name: string;
-  /** What labels of today's were called before. */
-  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface Difference {

@@ -148,8 +148,8 @@ async function dropTriggersOf(session: Session, schema: string, oids: readonly s
 }
 
 /**
- * Values that were kept apart because install did not know their column when they were written, and that are not sensitive,
- * are shown with their events from now on.
+ * Shows with their events the values that were kept apart because install did not know their column yet, unless the
+ * column turned out to be sensitive.
  */
 async function showLateValues(
   session: Session,
