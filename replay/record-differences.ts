@@ -1,15 +1,12 @@
-import { effectsOfImages, insertEvents, ofTracked } from "../entities/functions/insert-events.js";
+import { insertEvents, ofTracked } from "../entities/functions/insert-events.js";
 import type { Origin } from "../entities/event.js";
-import { isValueError } from "../src/core/database-errors.js";
 import { sendableContext } from "../src/core/request-context.js";
-import { numberOf, type Session, type TextRow } from "../src/core/session.js";
-import { join, quoteIdentifier, quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
-import type { FormerKeyColumn } from "../src/log/comparison.js";
+import { numberOf, type Session } from "../src/core/session.js";
+import { quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
+import { type Comparing, findDifferences, isRowOf, keySql, sourceOf } from "./differing-records.js";
 import { stateQuery } from "./fold.js";
 import type { FoldSource } from "./fold-source.js";
-import { type FoldColumn, type FoldTable, isReadApart, valueSql } from "./fold-table.js";
-import type { Plan } from "./plan.js";
 
 /** How many events were recorded, by what they say of the record. */
 export interface RecordedCounts {
@@ -19,75 +16,56 @@ export interface RecordedCounts {
 }
 
 /** What is compared and recorded. */
-export interface Recording {
-  readonly schema: string;
-  readonly table: FoldTable;
-  readonly plan: Plan;
-  /** The table of changes that stand in for events of old versions. */
-  readonly staged: string;
+export interface Recording extends Comparing {
   readonly origin: Extract<Origin, "migration" | "reconcile">;
-  /** SQL that makes the image of a row `t` in the log. */
-  readonly image: string;
-  /** Of the records that the log knows, these columns. */
-  readonly columns: readonly FoldColumn[];
-  /**
-   * Of these, if handlers make older events, the value is recorded only for records that have none: what a handler gave
-   * stands.
-   */
-  readonly added: readonly string[];
-  /** Rows that the log does not know become create events. */
-  readonly unknownRows: boolean;
-  /** Whose rows: the table, or a partition of it. (Default: the table) */
-  readonly relation?: string | undefined;
-  /** The key that records had before, by columns that the table still has. */
-  readonly formerKey?: readonly FormerKeyColumn[] | undefined;
   readonly dryRun: boolean;
   /**
    * Runs each batch, in a transaction of its own or in the one that is open, and again if a lock was not free:
    * `failures` times so far.
    */
   readonly batch: <T>(work: (failures: number) => Promise<T>) => Promise<T>;
-  readonly onBatch: (counts: RecordedCounts, rows: number) => void;
+  /** Told after each batch what it recorded, how many differing records it went through, and how many there are. */
+  readonly onBatch: (counts: RecordedCounts, progress: { readonly read: number; readonly total: number }) => void;
 }
 
-/** Rows per transaction: their locks are held while it runs. */
-const batchSize = 2_000;
+/** Records per transaction: their locks are held while it runs. */
+const batchSize = 5_000;
 
-/** Everything that is committed, and this transaction's own. */
-const everything: Cut = { position: 2n ** 63n - 1n, leftOut: [], epoch: 0 };
+const [differing, changedSince] = ["chronicle_differing", "chronicle_changed_since"] as const;
 
 /**
  * Records what rows have and the log does not: for each row that differs in the columns an update event with old and
- * new values, for each that the log does not know a create event. Goes through the table by its key, in batches beside
- * running writers. Rows are locked by one statement and folded by the next: nobody changes a record between its fold
- * and its event.
+ * new values, for each that the log does not know a create event, for each record that the table does not have a
+ * destroy event. All are found first, by one statement and without a lock: a write that is captured makes none that
+ * agreed differ. Then they are recorded in batches, beside running writers. Nobody changes a record between its fold
+ * and its event: a row is locked and has to be the version that was compared, or is compared again under the lock.
  */
-export async function recordRows(session: Session, recording: Recording): Promise<void> {
-  let comparesValues = true;
-  let last: readonly string[] | undefined;
-  do {
-    const after = last;
-    const { read, counts } = await recording.batch(async (failures) => {
+export async function recordDifferences(session: Session, recording: Recording): Promise<void> {
+  const { batch, dryRun, onBatch } = recording;
+  const total = await batch(() => findDifferences(session, recording, differing));
+  if (dryRun) {
+    const wanted = wantedEffects(recording, sql`select * from pg_temp.${raw(differing)}`);
+    const counts = await session.row(sql`
+      select count(*) filter (where action = 'create') as created, count(*) filter (where action = 'update') as updated,
+        count(*) filter (where action = 'destroy') as destroyed
+      from (${wanted}) e`);
+    const count = (name: keyof RecordedCounts) => numberOf(counts, name);
+    const found = { created: count("created"), updated: count("updated"), destroyed: count("destroyed") };
+    onBatch(found, { read: total, total });
+  }
+  for (let after = 0; !dryRun && after < total;) {
+    const from = after;
+    const { page, counts } = await batch(async (failures) => {
       // If rows of a page stay locked, ever fewer, down to one, which waits holding no other.
-      const size = Math.max(1, Math.floor(batchSize / 4 ** failures));
-      const page = await lockPage(session, recording, { after, size });
-      if (page.keys.length === 0) return { read: page, counts: none };
-      if (comparesValues) {
-        try {
-          const compare = () => record(session, recording, changesOfRows(recording, page, true));
-          return { read: page, counts: await session.attempt(compare) };
-        } catch (error) {
-          if (!isValueError(error)) throw error;
-          // A stored value does not cast to the column's type. From here on images decide: a value in another form
-          // counts as another.
-          comparesValues = false;
-        }
-      }
-      return { read: page, counts: await record(session, recording, changesOfRows(recording, page, false)) };
+      const next = await nextPage(session, recording, from, Math.max(1, Math.floor(batchSize / 4 ** failures)));
+      const { relation } = next;
+      const work = relation === undefined ? recordEnds : recordRows;
+      return { page: next, counts: await work(session, recording, next) };
     });
-    recording.onBatch(counts, read.keys.length);
-    last = read.last;
-  } while (last !== undefined);
+    onBatch(counts, { read: page.read, total });
+    after += page.read;
+  }
+  await batch(() => session.run(`drop table pg_temp.${differing}`));
 }
 
 /** Tells of every record that the table had before it got another key at a position that it goes on under that. */
@@ -99,221 +77,139 @@ export async function recordFarewells(session: Session, recording: Recording, po
   );
   for (let start = 0; start < rows.length; start += batchSize) {
     const keys = rows.slice(start, start + batchSize).map(({ key: of }) => of ?? "");
-    const changes = endsOfRecords(recording, { ...source, only: sql`e.record_key = any (${keys})` }, position);
-    recording.onBatch(await recording.batch(() => record(session, recording, changes)), 0);
+    const changes = effectsOfEnds(recording, { ...source, only: sql`e.record_key = any (${keys})` }, position);
+    const counts = await recording.batch(() => record(session, recording, changes));
+    recording.onBatch(counts, { read: keys.length, total: rows.length });
   }
 }
 
-/** Records the end of every record that the log has and the table does not; returns when none is left. */
-export async function recordMissing(session: Session, recording: Recording): Promise<void> {
-  const missing = await recording.batch(() => missingKeys(session, recording));
-  for (let start = 0; start < missing.length; start += batchSize) {
-    const keys = missing.slice(start, start + batchSize);
-    const counts = await recording.batch(async () => {
-      // There is no row to lock, and one may come: nobody writes while these few are recorded.
-      if (!recording.dryRun) await session.run(`lock table ${recording.table.sqlName} in share row exclusive mode`);
-      const { schema, table } = recording;
-      const key = raw(keySql(recording, "t"));
-      const source = {
-        ...sourceOf(recording),
-        only: sql`e.record_key = any (${keys}) and not exists (
-          select from ${raw(table.sqlName)} t
-          where ${key} = e.record_key and ${key} = any (${keys}))`,
-      };
-      return record(session, recording, endsOfRecords({ schema, table }, source));
-    });
-    recording.onBatch(counts, 0);
-  }
-}
-
-const none: RecordedCounts = { created: 0, updated: 0, destroyed: 0 };
-
+/** Some of what differs: rows that lie in one table or partition, or records without a row. */
 interface Page {
-  /** The records' keys in the log. */
-  readonly keys: readonly string[];
-  /** SQL over a row `t`: whether it lies in the page. */
+  /** SQL over what differs, `d`: whether it is in the page. */
   readonly within: Statement;
-  /** The key of the last row, as text; undefined at the end of the table. */
-  readonly last: readonly string[] | undefined;
+  readonly read: number;
+  /** SQL that names the table or partition; undefined for records without a row. */
+  readonly relation: string | undefined;
+  /** SQL over a row `t` of it: whether it lies between the page's first and last. */
+  readonly nearby: Statement;
 }
 
-async function lockPage(
-  session: Session,
-  recording: Recording,
-  { after, size }: { after: readonly string[] | undefined; size: number },
-): Promise<Page> {
-  const { table, relation = table.sqlName, dryRun } = recording;
-  const keys = table.keyColumns.map(quoteIdentifier);
-  const list = (alias: string, cast = "") => keys.map((key) => `${alias}.${key}${cast}`).join(", ");
-  const beyond = (values: readonly string[], operator: string) => {
-    const typed = values.map((value, index) => {
-      const type = table.columns.find(({ name }) => name === table.keyColumns[index])?.type ?? "text";
-      return sql`${value}::text::${raw(type)}`;
-    });
-    return sql`(${raw(list("t"))}) ${raw(operator)} (${join(typed, ", ")})`;
-  };
-  const further = after === undefined ? sql`true` : beyond(after, ">");
-  // The page is made of the rows that were there before they were locked: some may be deleted while it waits for them.
+async function nextPage(session: Session, { schema }: Recording, after: number, size: number): Promise<Page> {
   const row = await session.row(sql`
-    with page as materialized (
-      select ${raw(list("t"))} from ${raw(relation)} t where ${further} order by ${raw(list("t"))} limit ${size}
-    ),
-    locked as materialized (
-      select ${raw(keySql(recording, "t"))} as key
-      from ${raw(relation)} t join page p on ${raw(keys.map((key) => `p.${key} = t.${key}`).join(" and "))}
-      ${raw(dryRun ? "" : "for share of t")}
-    )
-    select (select coalesce(jsonb_agg(key), '[]') from locked) as keys, (select count(*) from page) as read,
-      (select to_jsonb(array[${raw(list("p", "::text"))}])
-       from page p
-       order by ${raw(keys.map((key) => `p.${key} desc`).join(", "))}
-       limit 1) as last`);
-  const last = numberOf(row, "read") < size ? undefined : (JSON.parse(row?.last ?? "[]") as string[]);
-  const until = last === undefined ? sql`` : sql` and ${beyond(last, "<=")}`;
-  return { keys: JSON.parse(row?.keys ?? "[]") as string[], within: sql`${further}${until}`, last };
+    select max(d.ordinal) as last, count(*) as read, min(d.row_place) as low, max(d.row_place) as high,
+      ${raw(schema)}.table_name(d.row_table) as relation
+    from pg_temp.${raw(differing)} d
+    where d.ordinal > ${after} and d.ordinal <= ${after + size}
+    group by d.row_table
+    order by d.row_table
+    limit 1`);
+  return {
+    within: sql`d.ordinal > ${after} and d.ordinal <= ${row?.last ?? null}::bigint`,
+    read: numberOf(row, "read"),
+    relation: row?.relation ?? undefined,
+    nearby: sql`t.ctid >= ${row?.low ?? null}::tid and t.ctid <= ${row?.high ?? null}::tid`,
+  };
 }
 
-/** SQL: the key in the log of a row. */
-function keySql({ schema, table }: Recording, alias: string, names: readonly string[] = table.keyColumns): string {
-  const id = names.map((name) => `${quoteLiteral(name)}, ${alias}.${quoteIdentifier(name)}`).join(", ");
-  return `${schema}.record_key(jsonb_build_object(${id}), array[${names.map(quoteLiteral).join(", ")}]::text[])`;
+/** Records the rows of a page that are as they were when they were compared; then the others, compared again. */
+async function recordRows(session: Session, recording: Recording, page: Page): Promise<RecordedCounts> {
+  const { within, nearby, relation = "" } = page;
+  const isSame = sql`t.ctid = d.row_place and t.xmin = d.row_version`;
+  const unchanged = sql`
+    select d.*
+    from only ${raw(relation)} t
+    join (select * from pg_temp.${raw(differing)} d where ${within} offset 0) d on ${isSame}
+    where ${nearby}
+    for share of t`;
+  const counts = await record(session, recording, unchanged);
+  if (counts.created + counts.updated === page.read) return counts;
+  const columns = recording.table.keyColumns.map((_, index) => `jsonb_agg(d.key_${index}::text) as key_${index}`);
+  const row = await session.row(sql`
+    select jsonb_agg(d.record_key) as records, ${raw(columns.join(", "))}
+    from pg_temp.${raw(differing)} d
+    where ${within} and not exists (select from only ${raw(relation)} t where ${nearby} and ${isSame})`);
+  if (row?.records == null) return counts;
+  const keys = {
+    records: JSON.parse(row.records) as string[],
+    rows: columns.map((_, index) => JSON.parse(row[`key_${index}`] ?? "[]") as string[]),
+  };
+  await session.rows(sql`
+    select from ${raw(recording.relation ?? recording.table.sqlName)} t
+    where ${isRowOf(recording.table, keys)}
+    for share of t`);
+  await findDifferences(session, { ...recording, missingRows: false }, changedSince, keys);
+  const rest = await record(session, recording, sql`select * from pg_temp.${raw(changedSince)}`);
+  await session.run(`drop table pg_temp.${changedSince}`);
+  return { created: counts.created + rest.created, updated: counts.updated + rest.updated, destroyed: 0 };
 }
 
-const [image, key] = ['" chronicle image"', '" chronicle key"'] as const;
-
-/** Changes, as effectsOfImages takes them, of the rows of a page that differ from their records. */
-function changesOfRows(recording: Recording, { keys, within }: Page, comparesValues: boolean): Statement {
-  const { table, columns, added, unknownRows, relation = table.sqlName, formerKey } = recording;
-  const source = { ...sourceOf(recording), only: sql`e.record_key = any (${keys})` };
-  const apart = table.columns.filter(isReadApart).map(({ name }) => quoteLiteral(name));
-  const differs = columns.map((column) => {
-    const name = quoteLiteral(column.name);
-    const value = valueSql(column);
-    const sql = comparesValues
-      ? `(row(${value})::record *<> row(l.${column.quoted})::record
-        and (${value})::text is distinct from l.${column.quoted}::text)`
-      : `((f.state ->> ${name}) is distinct from (l.${image} ->> ${name}))`;
-    return {
-      name,
-      sql: added.includes(column.name) && recording.plan.handled !== "" ? `(not f.state ? ${name} and ${sql})` : sql,
-    };
-  });
-  const stored = differs.map(
-    ({ name, sql: condition }) =>
-      ` || case when ${condition} then jsonb_build_object(${name}, coalesce(f.state -> ${name}, 'null')) else '{}' end`,
-  );
-  const isDifferent = differs.length === 0 ? "false" : differs.map(({ sql: condition }) => condition).join(" or ");
-  const origin = formerKey === undefined ? "null::jsonb" : formerRecord(recording.schema, formerKey);
-  const rebuilt = comparesValues
-    ? sql`left join lateral
-      jsonb_populate_record(null::${raw(table.sqlName)}, f.state - array[${raw(apart.join(", "))}]::text[]) r on true`
-    : sql``;
-  return sql`
-    select row_number() over () as ordinal, l.${raw(image)} as new,
-      case when f.alive then l.${raw(image)}${raw(stored.join(""))} end as old,
-      null::text as known_key, null::jsonb as known_id, case when f.alive is not true then ${raw(origin)} end as more
-    from (
-      select t.*, ${raw(keySql(recording, "t"))} as ${raw(key)}, ${raw(recording.image)} as ${raw(image)}
-      from ${raw(relation)} t where ${within}
-    ) l
-    left join (${stateQuery(source, table)}) f on f.record_key = l.${raw(key)}
-    ${rebuilt}
-    where l.${raw(key)} = any (${keys})
-    and case when f.alive then ${raw(isDifferent)} else ${raw(String(unknownRows))} end
-`;
+/** There is no row to lock, and one may come: nobody writes while these few are recorded. */
+async function recordEnds(session: Session, recording: Recording, { within }: Page): Promise<RecordedCounts> {
+  const { table } = recording;
+  await session.run(`lock table ${table.sqlName} in share row exclusive mode`);
+  const rows = await session.rows(sql`select d.record_key as key from pg_temp.${raw(differing)} d where ${within}`);
+  const keys = rows.map(({ key }) => key ?? "");
+  const key = raw(keySql(recording, "t"));
+  const only = sql`e.record_key = any (${keys}) and not exists (
+      select from ${raw(table.sqlName)} t
+      where ${key} = e.record_key and ${key} = any (${keys}))`;
+  return record(session, recording, effectsOfEnds(recording, { ...sourceOf(recording), only }));
 }
 
-/** SQL over a row `l`: which record it was before its table got another key. */
-function formerRecord(schema: string, key: readonly FormerKeyColumn[]): string {
-  const values = key.map(({ name, labels }) => {
-    const value = `l.${image} -> ${quoteLiteral(name)}`;
-    if (Object.keys(labels).length === 0) return `${quoteLiteral(name)}, ${value}`;
-    return `${quoteLiteral(name)}, ${schema}.relabelled(${value}, ${quoteLiteral(JSON.stringify(labels))}::jsonb)`;
-  });
-  const names = `array[${key.map(({ name }) => quoteLiteral(name)).join(", ")}]::text[]`;
-  return `(select jsonb_build_object('rekeyed', jsonb_build_object(
-        'from', k.id, 'key', ${schema}.record_key(k.id, ${names})))
-      from (select jsonb_build_object(${values.join(", ")}) as id) k)`;
-}
-
-/** Changes that end records of the log: (their whole state, under the key and id that the log has for them). */
-function endsOfRecords(
-  { schema, table }: Pick<Recording, "schema" | "table">,
-  source: FoldSource,
-  rekeyed?: bigint,
-): Statement {
+/** What the end of records of the log is recorded with: their whole state, under the key and id that the log has. */
+function effectsOfEnds({ schema, table }: Recording, source: FoldSource, rekeyed?: bigint): Statement {
   const more =
     rekeyed === undefined
       ? sql`null::jsonb`
       : sql`jsonb_build_object('rekeyed', jsonb_build_object('at', ${rekeyed}::bigint))`;
   return sql`
-    select row_number() over () as ordinal, null::jsonb as new, f.state as old, f.record_key as known_key,
+    select f.record_key, f.state as image, 'destroy' as action, '{}'::jsonb as data, f.state as previous, ${more} as more,
       (select e.record_id
        from ${raw(schema)}.event e
        where e.table_name = any (${table.logNames}) and e.record_key = f.record_key
        order by e.position desc
-       limit 1) as known_id,
-      ${more} as more
+       limit 1) as record_id
     from (${stateQuery(source, table)}) f
     where f.alive is not false`;
 }
 
-async function missingKeys(session: Session, recording: Recording): Promise<string[]> {
-  const { table } = recording;
-  const rows = await session.rows(sql`
-    with live as materialized (select ${raw(keySql(recording, "t"))} as key from ${raw(table.sqlName)} t)
-    select f.record_key as key from (${stateQuery(sourceOf(recording), table)}) f
-    where f.alive is not false and not exists (select from live where live.key = f.record_key)`);
-  return rows.map(({ key: of }) => of ?? "");
+/** SQL of a column of the table's row in `tracked`, read once a statement. */
+function trackedColumn({ schema, table }: Recording, column: string): string {
+  return `(select ${column} from ${schema}.tracked k where table_name = ${quoteLiteral(table.tableName)})`;
 }
 
-function sourceOf({ schema, plan, staged }: Recording): FoldSource {
-  return { schema, cut: everything, plan, staged };
+/** Of effects (record_key, record_id, image, action, data, previous, more) those that the table records. */
+function wantedEffects(recording: Recording, effects: Statement): Statement {
+  const of = (column: string) => raw(trackedColumn(recording, column));
+  return sql`
+    select d.record_key, d.record_id, d.image, d.action, d.data, d.previous, d.more,
+      ${of("discriminator_entities")} -> (d.image ->> ${of("discriminator_column")}) as child
+    from (${effects}) d
+    where d.action = any (${of("actions")}::text[])`;
 }
 
-/** Writes the events of changes; a dry run only counts them. */
-async function record(session: Session, recording: Recording, changes: Statement): Promise<RecordedCounts> {
-  const { schema, table, origin, dryRun } = recording;
-  const context = quoteLiteral(sendableContext()?.json.text ?? "{}");
-  const ofTable = {
-    text: `select c.*, k.*, k.discriminator_entities -> (coalesce(c.new, c.old) ->> k.discriminator_column) as child,
-      case when c.more is null then ${context}::jsonb
-        else jsonb_set(${context}::jsonb, '{metadata}', coalesce(${context}::jsonb -> 'metadata', '{}') || c.more)
-      end as context
-    from (${changes.text}) c
-    cross join (
-      select k.*, ${schema}.note_shape(k, k.table_oid) as shape
-      from ${schema}.tracked k
-      where k.table_name = ${quoteLiteral(table.tableName)}
-      offset 0
-    ) k`,
-    values: changes.values,
-  };
-  const effects = effectsOfImages({
-    changes: ofTable.text,
-    sameRecord: "c.old is not null and c.new is not null",
-    plainColumns: "plain_columns",
-    actions: "actions",
-  });
-  if (dryRun)
-    return countsOf(await session.rows({ text: `select action from (${effects}) e`, values: ofTable.values }));
-  await session.rows(sql`select ${raw(schema)}.lock_log(null, false)`);
-  const tracked = ofTracked(schema);
+/** Writes the events of effects. */
+async function record(session: Session, recording: Recording, effects: Statement): Promise<RecordedCounts> {
+  const { schema, table, origin } = recording;
+  const of = (column: string) => trackedColumn(recording, column);
+  const columns = `array[${table.columns.map(({ name }) => quoteLiteral(name)).join(", ")}]::text[]`;
+  const context = `${quoteLiteral(sendableContext()?.json.text ?? "{}")}::jsonb`;
+  const { text, values } = wantedEffects(recording, effects);
   const written = insertEvents(schema, {
-    effects,
-    ...tracked,
-    recordKey: `coalesce(known_key, ${tracked.recordKey})`,
-    recordId: `coalesce(known_id, ${tracked.recordId})`,
-    context: "context",
+    ...ofTracked(schema, of),
+    effects: text,
+    recordKey: "record_key",
+    recordId: "record_id",
+    hidden: `(
+      select array_agg(name) from unnest(${columns}) as c (name) where name <> all (${of("plain_columns")}::text[]))`,
+    context: `(case when more is null then ${context}
+      else jsonb_set(${context}, '{metadata}', coalesce(${context} -> 'metadata', '{}') || more) end)`,
     origin: quoteLiteral(origin),
-    shape: "shape",
+    shape: of(`${schema}.note_shape(k, k.table_oid)`),
   });
-  const rows = await session.rows({ text: `${written} returning action`, values: ofTable.values });
+  await session.rows(sql`select ${raw(schema)}.lock_log(null, false)`);
+  const rows = await session.rows({ text: `${written} returning action`, values });
   if (rows.length > 0) await session.run(`select ${schema}.wake_tails()`);
-  return countsOf(rows);
-}
-
-function countsOf(rows: readonly TextRow[]): RecordedCounts {
   const count = (action: string) => rows.filter((row) => row.action === action).length;
   return { created: count("create"), updated: count("update"), destroyed: count("destroy") };
 }

@@ -2,7 +2,8 @@ import type { DataSource, EntitySchema, ObjectLiteral, ObjectType } from "typeor
 import { at, type AtOptions } from "../replay/at.js";
 import { type Change, changes } from "../replay/changes.js";
 import { replay } from "../replay/live.js";
-import { reconcile, type ReconcileOptions, type ReconcileReport, recordMigrations } from "../replay/reconcile.js";
+import { reconcile, type ReconcileOptions, type ReconcileReport } from "../replay/reconcile.js";
+import { recordMigrations } from "../replay/record-migrations.js";
 import { retain, type RetainOptions, type RetainReport } from "../replay/retain.js";
 import type { ReplayOptions } from "../replay/replay-options.js";
 import type { ReplayReport } from "../replay/replay-report.js";

@@ -23,7 +23,8 @@ export type {
 export type { PlannedKind } from "../replay/plan.js";
 export type { Progress } from "../replay/progress.js";
 export type { ReplayOptions } from "../replay/replay-options.js";
-export type { ReconcileOptions, ReconcileReport, RecordingProgress } from "../replay/reconcile.js";
+export type { RecordingProgress } from "./log/comparison.js";
+export type { ReconcileOptions, ReconcileReport } from "../replay/reconcile.js";
 export type { ReplayReport } from "../replay/replay-report.js";
 export type { RetainOptions, RetainReport } from "../replay/retain.js";
 export type { Shadow, ShadowOptions, ShadowReport } from "../replay/shadow.js";
@@ -66,7 +67,7 @@ export { eventLog } from "./event-log.js";
 export type { EventLog } from "./event-log.js";
 export type { BaselineOptions } from "./install/baseline.js";
 export type { EraseOptions, EraseReport } from "./install/erase.js";
-export type { InstallOptions, InstallProgress, InstallReport } from "./install/install.js";
+export type { InstallOptions, InstallReport } from "./install/install.js";
 export type { PartitionReport } from "./install/partition.js";
 export type { SetUpOptions } from "./install/set-up.js";
 export type { Bookmark } from "./log/bookmark.js";

@@ -29,18 +29,18 @@ export interface EventSource {
 }
 
 /**
- * The expressions over changes that are joined with `tracked` and the child's entry in it (`child`): for writers on any
- * table.
+ * The expressions for writers on any table: `of` gives the SQL of a column of its row in `tracked`, and changes have the
+ * child's entry in it (`child`). (Default: changes are joined with `tracked`)
  */
-export const ofTracked = (s: string) => ({
-  tableName: "table_name",
-  entity: "coalesce(child ->> 'entity', entity)",
-  recordId: "(select jsonb_object_agg(k.name, image -> k.name) from unnest(key_columns) as k (name))",
-  recordKey: `${s}.record_key(image, key_columns)`,
-  versions: "coalesce(child -> 'versions', versions)",
-  deleteDateColumn: "delete_date_column",
-  tenantColumn: "tenant_column",
-  plainColumns: "plain_columns",
+export const ofTracked = (s: string, of = (column: string) => column) => ({
+  tableName: of("table_name"),
+  entity: `coalesce(child ->> 'entity', ${of("entity")})`,
+  recordId: `(select jsonb_object_agg(k.name, image -> k.name) from unnest(${of("key_columns")}) as k (name))`,
+  recordKey: `${s}.record_key(image, ${of("key_columns")})`,
+  versions: `coalesce(child -> 'versions', ${of("versions")})`,
+  deleteDateColumn: of("delete_date_column"),
+  tenantColumn: of("tenant_column"),
+  plainColumns: of("plain_columns"),
   hidden: "hidden",
   dataLimit: `(select data_limit from ${s}.installation)`,
 });

@@ -25,6 +25,9 @@ const pinned = Object.entries(settings)
   .map(([name, value]) => `set local ${name} = ${value}`)
   .join("; ");
 
+/** What work may set for itself, where that goes on inside a transaction of the caller. */
+const settingsOfWork = ["lock_timeout", "jit", "work_mem"];
+
 interface Result<Row> {
   readonly rows: Row[];
   readonly rowCount: number | null;
@@ -115,7 +118,8 @@ export class Session {
    */
   async nested<T>(work: () => Promise<T>): Promise<T> {
     const before = await this.rows(sql`
-      select name, current_setting(name) as value from unnest(${[...Object.keys(settings), "lock_timeout"]}::text[]) as n (name)`);
+      select name, current_setting(name) as value
+      from unnest(${[...Object.keys(settings), ...settingsOfWork]}::text[]) as n (name)`);
     await this.run(`savepoint chronicle; ${pinned}`);
     try {
       const result = await work();

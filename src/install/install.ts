@@ -7,6 +7,7 @@ import { EventLogError } from "../core/errors.js";
 import { refuseUnknownOptions } from "../core/options.js";
 import { numberOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
+import type { RecordingProgress } from "../log/comparison.js";
 import { rememberShapes } from "../log/class-shapes.js";
 import { stepOf } from "../log/step.js";
 import type { SchemaChangeReport } from "../log/table-shape.js";
@@ -21,18 +22,10 @@ import { specOf } from "./spec.js";
 import { takeSteps } from "./steps.js";
 
 export interface InstallOptions extends Grants, SetUpOptions {
-  /** Called after each batch of rows that were compared because a schema change rewrote them. */
-  readonly onProgress?: ((progress: InstallProgress) => void) | undefined;
-  /** Stops between two batches of such rows: the next install goes on there. */
+  /** Called after each batch of records that a schema change rewrote. */
+  readonly onProgress?: ((progress: RecordingProgress) => void) | undefined;
+  /** Stops between two such batches: the next install goes on there. */
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface InstallProgress {
-  readonly entity: string;
-  /** Rows that were compared with the log. */
-  readonly rows: number;
-  /** Events with origin "migration" that were recorded. */
-  readonly events: number;
 }
 
 /** Records what a schema change did to rows, in batches, and tells how many events there are for each entity. */

@@ -1,3 +1,14 @@
+/** How far recording what differs has come, told after each batch. */
+export interface RecordingProgress {
+  readonly entity: string;
+  /** Records of the entity that differ from the log and were gone through. */
+  readonly done: number;
+  /** Records of the entity that were found to differ. */
+  readonly total: number;
+  /** Events recorded. */
+  readonly events: number;
+}
+
 /** A column of the key that a table had before. */
 export interface FormerKeyColumn {
   readonly name: string;

@@ -50,7 +50,7 @@ describe("an install that records rewritten values", function () {
     const work = Promise.all(Array.from({ length: writers }, (_, seed) => writer(seed + 1)));
     const abort = new AbortController();
     const compared: number[] = [];
-    const stop = ({ rows: done }: { rows: number }) => {
+    const stop = ({ done }: { done: number }) => {
       compared.push(done);
       abort.abort();
     };
@@ -59,7 +59,7 @@ describe("an install that records rewritten values", function () {
       .catch((error: { code: string }) => error.code);
     expect(aborted).to.equal("REPLAY_ABORTED");
     expect(await log.verify().catch((error: { code: string }) => error.code)).to.equal("INSTALL_STALE");
-    expect(await log.install({ onProgress: ({ rows: done }) => compared.push(done) })).to.include({ changed: true });
+    expect(await log.install({ onProgress: ({ done }) => compared.push(done) })).to.include({ changed: true });
     const during = written;
     isOver = true;
     await work;

@@ -17,9 +17,11 @@ export const install: Register = (program, action) => {
         const report = await log.install({
           ...options,
           signal,
-          onProgress: ({ entity, rows, events }) => {
+          onProgress: ({ entity, done, total, events }) => {
             if (!out.json)
-              process.stderr.write(`${counted(rows, "row")} of ${entity} compared, ${counted(events, "event")}\n`);
+              process.stderr.write(
+                `${entity}: ${done} of ${counted(total, "record")} that differ, ${counted(events, "event")}\n`,
+              );
           },
         });
         out.result(report, () => [

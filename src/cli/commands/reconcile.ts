@@ -30,9 +30,11 @@ export const reconcile: Register = (program, action) => {
           const report = await log.reconcile({
             ...options,
             dryRun,
-            onProgress: ({ entity, rows, events }) => {
+            onProgress: ({ entity, done, total, events }) => {
               if (!out.json)
-                process.stderr.write(`${counted(rows, "row")} of ${entity}, ${counted(events, "event")}\n`);
+                process.stderr.write(
+                  `${entity}: ${done} of ${counted(total, "record")} that differ, ${counted(events, "event")}\n`,
+                );
             },
           });
           out.result(report, () => summaryOf(report, dryRun ? "would be" : "were"));
