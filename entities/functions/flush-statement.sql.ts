@@ -7,24 +7,67 @@
  * is gone beside the one that was inserted in its place, of which the younger is meant; and where the first write was
  * an insert and succeeded, the log is asked only at READ COMMITTED.
  */
-export const flushStatement = (s: string): string => `-- version: 3
-create or replace function ${s}.equals(relation oid, number smallint) returns text
+export const flushStatement = (s: string): string => `-- version: 4
+drop function if exists ${s}.equals(oid, smallint);
+/*
+ * SQL: whether two values of a key column are equal, by the operator of the primary key's own index. An operator that is
+ * searched by its name may be anybody's: varchar and enums have none of their own, and the exact match wins. That is
+ * why both sides are cast to the type that the index's operator class takes; to the column's own, if the class takes
+ * many ("anyenum"). Without such an index: by the type's default class. Only a superuser makes classes.
+ */
+create or replace function ${s}.equality(relation oid, number smallint, one text, other text) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  -- citext, ltree and other types of extensions have an operator of their own, which the pinned search_path does not show
-  select coalesce((
-    select format('operator(%I.=)', n.nspname)
+  with recursive made (oid, made_of, typtype, typcategory) as (
+    select y.oid, y.typbasetype, y.typtype, y.typcategory
     from pg_attribute a join pg_type y on y.oid = a.atttypid
-    join pg_operator o on o.oprname = '=' and o.oprleft = o.oprright and o.oprleft = coalesce(nullif(y.typbasetype, 0), y.oid)
+    where a.attrelid = relation and a.attnum = equality.number
+    union all
+    select y.oid, y.typbasetype, y.typtype, y.typcategory from made m join pg_type y on y.oid = m.made_of
+  ),
+  base as (select * from made where made_of = 0),
+  class as (
+    select c.opcfamily as family, c.opcintype as type, 1 as rank
+    from pg_index i
+    cross join unnest(i.indkey::smallint[]) with ordinality as k (number, ordinal)
+    join pg_opclass c on c.oid = i.indclass[(k.ordinal - 1)::integer]
+    where i.indrelid = relation and i.indisprimary and k.number = equality.number
+    union all
+    select c.opcfamily, c.opcintype, 2
+    from base b
+    join pg_opclass c on c.opcdefault and c.opcmethod = (select m.oid from pg_am m where m.amname = 'btree')
+    where (
+      c.opcintype = b.oid
+      or c.opcintype = case
+        when b.typtype = 'e' then 'anyenum'::regtype
+        when b.typcategory = 'A' then 'anyarray'::regtype
+        when b.typtype = 'r' then 'anyrange'::regtype
+      end
+      or exists (
+        select from pg_cast t
+        where t.castsource = b.oid and t.casttarget = c.opcintype and t.castmethod = 'b' and t.castcontext = 'i'))
+  )
+  select coalesce((
+    select format('(%1$s)::%5$s operator(%2$I.%3$s) (%4$s)::%5$s', one, n.nspname, o.oprname, other,
+      format_type(case when y.typtype = 'p' then b.oid else y.oid end, null))
+    from class c
+    cross join base b
+    join pg_amop p on p.amopfamily = c.family and p.amoplefttype = c.type and p.amoprighttype = c.type
+      and p.amopstrategy = 3
+    join pg_operator o on o.oid = p.amopopr
     join pg_namespace n on n.oid = o.oprnamespace
-    where a.attrelid = relation and a.attnum = number
-  ), '=')
+    join pg_type y on y.oid = c.type
+    order by c.rank, y.typispreferred desc
+    limit 1
+  ), format('%s operator(pg_catalog.=) %s', one, other))
 $$;
 
 -- The row of a note "n", and the conditions for its record in the log: written out, where calls of functions would cost more than the rest.
 create or replace function ${s}.flush_parts(t ${s}.tracked, out row_of_note text, out in_log text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select format('from %s t where %s', t.table_oid::regclass,
-      string_agg(format('t.%I %s (n.key ->> %s)::%s', k.name, ${s}.equals(t.table_oid, c.number), k.ordinal - 1, c.type), ' and ' order by k.ordinal)),
+      string_agg(
+        ${s}.equality(t.table_oid, c.number, format('t.%I', k.name), format('(n.key ->> %s)::%s', k.ordinal - 1, c.type)),
+        ' and ' order by k.ordinal)),
     format('e.table_name %s and e.record_key = n.record_key',
       case when cardinality(${s}.table_names(t.table_name)) = 1 then format('= %L', t.table_name) else format('= any (%L::text[])', ${s}.table_names(t.table_name)) end)
   from unnest(t.key_columns) with ordinality as k (name, ordinal)
