@@ -20,7 +20,7 @@ import { keysAt } from "./keys-at.js";
 import { makePlan, type Plan } from "./plan.js";
 import { generatedColumns } from "./rewind.js";
 import { stageOldVersions } from "./stage.js";
-import { refuseUnknownShapes } from "./unknown-shapes.js";
+import { refuseUnknownPast } from "./unknown-shapes.js";
 
 export interface AtOptions {
   /** Fill sensitive properties too. (Default: false, they are undefined) */
@@ -85,7 +85,7 @@ export async function recordFold(
   const { tableName } = trackedTableOf(dataSource, entity);
   const tables = await foldTables(session, dataSource, { auditOnly: true, allowStale: true });
   const table = tables.find((candidate) => candidate.tableName === tableName) as FoldTable;
-  refuseUnknownShapes([table], cut);
+  refuseUnknownPast([table], cut);
   const asked = await recordKeys(session, schema, table, ids);
   const keys = await keysAt(session, schema, table, asked, cut);
   await refuseBeforeBaseline(session, dataSource, cut, [table], keys);

@@ -37,14 +37,14 @@ export interface Comparing {
 export interface Images {
   /** Of a whole row `t`. */
   readonly row: string;
-  /** Of each column of a row `l`. */
+  /** Of each column of a row under the alias `row`. */
   readonly columns: Readonly<Record<string, string>>;
 }
 
 export async function imagesOf(session: Session, schema: string, table: FoldTable): Promise<Images> {
   const row = await session.row(sql`
     select ${raw(schema)}.image_sql(${table.sqlName}::regclass, ${table.excludedColumns}::text[]) as row,
-      (select jsonb_object_agg(c.name, ${raw(schema)}.column_image_sql('l', c.name, c.kind))
+      (select jsonb_object_agg(c.name, ${raw(schema)}.column_image_sql(${raw(quoteLiteral(" chronicle row"))}, c.name, c.kind))
        from ${raw(schema)}.columns(${table.sqlName}::regclass) c) as columns`);
   return { row: row?.row ?? "", columns: JSON.parse(row?.columns ?? "{}") as Record<string, string> };
 }
@@ -89,39 +89,42 @@ export async function findDifferences(
   return found;
 }
 
-/** SQL over a row `t`: whether it is one of these. */
+/** SQL over `row`: whether it is one of these. */
 export function isRowOf({ keyColumns, columns }: FoldTable, { rows }: Keys): Statement {
   const typeOf = (name: string) => columns.find((column) => column.name === name)?.type ?? "text";
-  const list = keyColumns.map((name) => `t.${quoteIdentifier(name)}`).join(", ");
+  const list = keyColumns.map((name) => `${row}.${quoteIdentifier(name)}`).join(", ");
   const values = rows.map((column, index) => sql`${column}::text[]::${raw(typeOf(keyColumns[index] ?? ""))}[]`);
   return sql`(${raw(list)}) in (select * from unnest(${join(values, ", ")}))`;
 }
 
-/** SQL: the key in the log of a row. */
-export function keySql({ schema, table: { keyColumns } }: Comparing, alias: string): string {
-  const value = (name: string) => `${alias}.${quoteIdentifier(name)}`;
+/** SQL over `row`: its key in the log. */
+export function keySql({ schema, table: { keyColumns }, images }: Comparing): string {
+  const value = (name: string) => images.columns[name] ?? "null";
   const id = keyColumns.map((name) => `${quoteLiteral(name)}, ${value(name)}`).join(", ");
   const made = `${schema}.record_key(jsonb_build_object(${id}), array[${keyColumns.map(quoteLiteral).join(", ")}]::text[])`;
   const [name = "", ...others] = keyColumns;
   if (others.length > 0) return made;
   // What record_key makes of one short value, without a call.
-  const text = `(to_jsonb(${value(name)}) #>> '{}')`;
+  const text = `(${value(name)} #>> '{}')`;
   return `(case when length(${text}) <= 500 then ${text} else ${made} end)`;
 }
 
-/** Columns of a row `l` that are not its table's. */
+/** What no column of a table is called. */
 const own = (name: string) => quoteIdentifier(` chronicle ${name}`);
+/** A row of the table, or what a query makes of it: an alias that means the row as a whole, too. */
+export const row = own("row");
 const [key, knownKey, isAlive, state] = [own("key"), own("known key"), own("alive"), own("state")];
 const isDifferent = (index: number) => own(`differs ${index}`);
 
 function liveRows(comparing: Comparing, only: Keys | undefined): Statement {
   const { table, columns, relation = table.sqlName } = comparing;
   const names = new Set([...columns.map(({ name }) => name), ...identifying(table)]);
-  const list = [...names].map((name) => `t.${quoteIdentifier(name)}`).join(", ");
+  const list = [...names].map((name) => `${row}.${quoteIdentifier(name)}`).join(", ");
   return sql`
-    select ${raw(list)}, ${raw(keySql(comparing, "t"))} as ${raw(key)}, t as ${raw(own("whole"))},
-      t.tableoid as ${raw(own("table"))}, t.ctid as ${raw(own("place"))}, t.xmin as ${raw(own("version"))}
-    from ${raw(relation)} t
+    select ${raw(list)}, ${raw(keySql(comparing))} as ${raw(key)}, ${raw(row)} as ${raw(own("whole"))},
+      ${raw(row)}.tableoid as ${raw(own("table"))}, ${raw(row)}.ctid as ${raw(own("place"))},
+      ${raw(row)}.xmin as ${raw(own("version"))}
+    from ${raw(relation)} ${raw(row)}
     ${only === undefined ? sql`` : sql`where ${isRowOf(table, only)}`}
     offset 0`;
 }
@@ -143,26 +146,26 @@ function rowsAndRecords(comparing: Comparing, byValue: boolean, only: Keys | und
   // A full join, because it can be a hash or merge join only: whatever the planner expects of either side, it does not
   // fold again and again.
   return sql`
-    select l.*, f.record_key as ${raw(knownKey)}, f.alive as ${raw(isAlive)}, f.state as ${raw(state)}
+    select ${raw(row)}.*, f.record_key as ${raw(knownKey)}, f.alive as ${raw(isAlive)}, f.state as ${raw(state)}
       ${raw(differences(comparing, byValue).join(""))}
-    from (${liveRows(comparing, only)}) l
-    full join (${stateQuery(events, table)}) f on f.record_key = l.${raw(key)}
+    from (${liveRows(comparing, only)}) ${raw(row)}
+    full join (${stateQuery(events, table)}) f on f.record_key = ${raw(row)}.${raw(key)}
     ${isRebuilt ? rebuilt : sql``}
     offset 0`;
 }
 
-/** For each column, SQL over a row `l` and the fold `f` of its record: whether they differ. */
+/** For each column, SQL over `row` and the fold `f` of its record: whether they differ. */
 function differences({ columns, images, added, plan }: Comparing, byValue: boolean): string[] {
   return columns.map((column, index) => {
     const name = quoteLiteral(column.name);
     const value = valueSql(column);
     const conditions = [
       "f.alive",
-      `l.${key} is not null`,
+      `${row}.${key} is not null`,
       ...(byValue
         ? [
-            `row(${value})::record *<> row(l.${column.quoted})::record`,
-            `(${value})::text is distinct from l.${column.quoted}::text`,
+            `row(${value})::record *<> row(${row}.${column.quoted})::record`,
+            `(${value})::text is distinct from ${row}.${column.quoted}::text`,
           ]
         : []),
       `(f.state ->> ${name}) is distinct from (${images.columns[column.name] ?? "null"} #>> '{}')`,
@@ -174,41 +177,41 @@ function differences({ columns, images, added, plan }: Comparing, byValue: boole
 
 function differingRecords(comparing: Comparing, byValue: boolean, only: Keys | undefined): Statement {
   const { schema, table, columns, images, unknownRows, missingRows, formerKey } = comparing;
-  const keys = table.keyColumns.map((name, index) => `l.${quoteIdentifier(name)} as key_${index}`).join(", ");
+  const keys = table.keyColumns.map((name, index) => `${row}.${quoteIdentifier(name)} as key_${index}`).join(", ");
   const object = (names: readonly string[], value: (name: string) => string) =>
     `jsonb_build_object(${names.map((name) => `${quoteLiteral(name)}, ${value(name)}`).join(", ")})`;
   const ofRow = (name: string) => images.columns[name] ?? "null";
   const ofDifferent = (value: (name: string) => string) =>
     columns
-      .map(({ name }, index) => `case when l.${isDifferent(index)} then ${object([name], value)} else '{}' end`)
+      .map(({ name }, index) => `case when ${row}.${isDifferent(index)} then ${object([name], value)} else '{}' end`)
       .join(" || ") || "'{}'::jsonb";
   const more = formerKey === undefined ? "null::jsonb" : formerRecord(schema, formerKey);
   return sql`
     select row_number() over (order by d.row_table, d.row_place) as ordinal, d.*
     from (
-      select l.${raw(own("table"))} as row_table, l.${raw(own("place"))} as row_place,
-        l.${raw(own("version"))} as row_version, ${raw(keys)},
-        coalesce(l.${raw(key)}, l.${raw(knownKey)}) as record_key,
+      select ${raw(row)}.${raw(own("table"))} as row_table, ${raw(row)}.${raw(own("place"))} as row_place,
+        ${raw(row)}.${raw(own("version"))} as row_version, ${raw(keys)},
+        coalesce(${raw(row)}.${raw(key)}, ${raw(row)}.${raw(knownKey)}) as record_key,
         ${raw(object(table.keyColumns, (name) => `i.image -> ${quoteLiteral(name)}`))} as record_id,
-        case when l.${raw(key)} is null then 'destroy' when l.${raw(isAlive)} then 'update' else 'create' end as action,
-        case when l.${raw(isAlive)} then ${raw(ofDifferent(ofRow))} else i.image end as data,
-        case when l.${raw(isAlive)}
-          then ${raw(ofDifferent((name) => `l.${state} -> ${quoteLiteral(name)}`))}
+        case when ${raw(row)}.${raw(key)} is null then 'destroy' when ${raw(row)}.${raw(isAlive)} then 'update' else 'create' end as action,
+        case when ${raw(row)}.${raw(isAlive)} then ${raw(ofDifferent(ofRow))} else i.image end as data,
+        case when ${raw(row)}.${raw(isAlive)}
+          then ${raw(ofDifferent((name) => `${row}.${state} -> ${quoteLiteral(name)}`))}
           else '{}'
         end as previous,
         i.image,
-        case when l.${raw(key)} is not null and l.${raw(isAlive)} is not true then ${raw(more)} end as more
-      from (${rowsAndRecords(comparing, byValue, only)}) l
+        case when ${raw(row)}.${raw(key)} is not null and ${raw(row)}.${raw(isAlive)} is not true then ${raw(more)} end as more
+      from (${rowsAndRecords(comparing, byValue, only)}) ${raw(row)}
       left join lateral (
         select case
-          when l.${raw(isAlive)} then ${raw(object(identifying(table), ofRow))}
-          else (select ${raw(images.row)} from (select (l.${raw(own("whole"))}).*) t)
+          when ${raw(row)}.${raw(isAlive)} then ${raw(object(identifying(table), ofRow))}
+          else (select ${raw(images.row)} from (select (${raw(row)}.${raw(own("whole"))}).*) t)
         end as image
         offset 0
-      ) i on l.${raw(key)} is not null
+      ) i on ${raw(row)}.${raw(key)} is not null
       where case
-        when l.${raw(key)} is null then ${raw(missingRows ? `l.${isAlive} is not false` : "false")}
-        when l.${raw(isAlive)} then ${raw(columns.map((_, index) => `l.${isDifferent(index)}`).join(" or ") || "false")}
+        when ${raw(row)}.${raw(key)} is null then ${raw(missingRows ? `${row}.${isAlive} is not false` : "false")}
+        when ${raw(row)}.${raw(isAlive)} then ${raw(columns.map((_, index) => `${row}.${isDifferent(index)}`).join(" or ") || "false")}
         else ${raw(String(unknownRows))}
       end
     ) d`;

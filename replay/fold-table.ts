@@ -135,9 +135,7 @@ export function refuseStale(tables: readonly FoldTable[]): void {
   const stale = tables.flatMap(({ stale: sentence }) => sentence ?? []);
   if (stale.length === 0) return;
   throw new EventLogError("INSTALL_STALE", stale.join(" "), {
-    hint:
-      "Run install(): it finds what changed. " +
-      "A process whose classes are older than the tables has to be restarted with today's.",
+    hint: "Run install(): it finds what changed. " + "Restart processes that still run older classes.",
     details: { entities: tables.filter((table) => table.stale !== undefined).map(({ entity }) => entity) },
   });
 }

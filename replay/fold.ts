@@ -2,7 +2,6 @@ import { EventLogError } from "../src/core/errors.js";
 import type { Session } from "../src/core/session.js";
 import { join, quoteIdentifier, quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
 import { type Cut, inCut } from "../src/log/cut.js";
-import type { SchemaHistory } from "../src/log/schema-history.js";
 import type { EmptiedPartition } from "../src/log/table-shape.js";
 import { type FoldTable, isReadApart, valueSql } from "./fold-table.js";
 import { hasLaterValues, laterValues } from "./later-values.js";
@@ -66,7 +65,7 @@ function sourceOf({ schema, cut, plan, staged, only: wanted }: FoldSource, table
   return sql`${direct}
     union all
     select e.record_key, e.position, e.ordinal, e.action, ${raw(letterOf(table))}, e.data from ${raw(staged)} e
-    where e.table_name = ${table.tableName} ${only} ${raw(countsAt(table, cut))}`;
+    where e.table_name = ${table.tableName} ${only} ${raw(countsAt(table, cut, "change"))}`;
 }
 
 /**
@@ -74,26 +73,28 @@ function sourceOf({ schema, cut, plan, staged, only: wanted }: FoldSource, table
  * is of other records, which the migration created anew under their keys of today; what was in a partition that is gone
  * ended with it.
  */
-function countsAt({ history }: FoldTable, cut: Cut): string {
+function countsAt(table: FoldTable, cut: Cut, of: "event" | "change" = "event"): string {
+  const { history } = table;
   const changes = (history?.changes ?? []).filter(({ position }) => position <= cut.position);
   const rekeyed = changes.findLast((change) => change.rekeyed);
   return [
     ...(rekeyed === undefined ? [] : [`and e.position >= ${rekeyed.position}`]),
     ...changes.flatMap(({ position, emptied }) =>
-      emptied.map((partition) => `and not (e.position < ${position} and ${wasIn(partition, history)})`),
+      emptied.map((partition) => `and not (e.position < ${position} and ${wasIn(partition, table, of)})`),
     ),
   ].join(" ");
 }
 
-/** SQL over an event `e`: whether its record was in a partition, by its key under any name that its columns had. */
-function wasIn({ bounds, columns }: EmptiedPartition, history: SchemaHistory | undefined): string {
-  const key = columns.map(({ id, name, type }) => {
-    const shapes = (history?.changes ?? []).flatMap(({ before }) => before);
-    const names = new Set([name, ...shapes.filter((column) => column.id === id).map((column) => column.name)]);
-    const value = [...names].map((of) => `e.record_id ->> ${quoteLiteral(of)}`).join(", ");
-    return `(coalesce(${value}))::${type} as ${quoteIdentifier(name)}`;
+/** SQL over an event `e`: whether its record was in a partition, by its key under the names that its columns have. */
+function wasIn({ bounds, columns }: EmptiedPartition, { history, today }: FoldTable, of: "event" | "change"): string {
+  // A change that stands in for an event of an old version speaks today's names already.
+  const id =
+    today === null || of === "change" ? "e.record_id" : `(select ${today} from (select e.record_id as data) d)`;
+  const key = columns.map(({ id: column, name, type }) => {
+    const now = history?.now.find((candidate) => candidate.id === column)?.name ?? name;
+    return `(r.id ->> ${quoteLiteral(now)})::${type} as ${quoteIdentifier(name)}`;
   });
-  return `exists (select from (select ${key.join(", ")}) key where ${bounds})`;
+  return `exists (select from (select ${key.join(", ")} from (select ${id} as id offset 0) r) key where ${bounds})`;
 }
 
 /**
@@ -199,15 +200,15 @@ function hasPlace(schema: string, { columnNames }: FoldTable): string {
 
 /** The CTE "states": each record's key, course and last state as the log has it, complete and under today's names. */
 function states(source: FoldSource, table: FoldTable, last: Statement): Statement {
-  const state = sql`case
-        when ${raw(isUsual("f.course"))} then f.merged
-        when not ${raw(alive("f.course"))} then '{}'
-        else ${last}
-      end`;
   const fills = table.fills === null ? sql`` : raw(`${quoteLiteral(table.fills)}::jsonb || `);
+  const state = sql`case
+        when ${raw(isUsual("f.course"))} then ${fills}f.merged
+        when not ${raw(alive("f.course"))} then '{}'
+        else ${fills}${last}
+      end`;
   // Written with quotes, an offset of nothing is known to be one before it is planned; otherwise it forbids a parallel
   // plan.
-  const recorded = sql`select f.record_key, f.course, ${fills}${state} as state from folded f offset '0'`;
+  const recorded = sql`select f.record_key, f.course, ${state} as state from folded f offset '0'`;
   if (!hasLaterValues(source, table)) return sql`${folded(source, table)}, states as not materialized (${recorded})`;
   return sql`${folded(source, table)},
     recorded as materialized (${recorded})${laterValues(source, table, alive("r.course"))}`;

@@ -1,14 +1,17 @@
 import { join, quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
 import { afterCut } from "../src/log/cut.js";
-import type { Rewritten } from "../src/log/schema-history.js";
+import type { FilledByRow, Rewritten } from "../src/log/schema-history.js";
 import type { FoldSource } from "./fold-source.js";
 import type { FoldTable } from "./fold-table.js";
 
 /**
  * Whether DDL wrote values row by row after a fold's point in time, so that later events say what became of older ones.
  */
-export function hasLaterValues({ cut }: FoldSource, { history }: FoldTable): boolean {
-  return history !== undefined && history.filledByRow(cut.position).length + history.rewritten(cut.position).length > 0;
+export function hasLaterValues({ cut }: FoldSource, { history, children }: FoldTable): boolean {
+  if (history === undefined) return false;
+  return (
+    history.filledByRow(cut.position).length > 0 || history.rewritten(cut.position, Object.keys(children)).length > 0
+  );
 }
 
 /**
@@ -23,24 +26,41 @@ export function hasLaterValues({ cut }: FoldSource, { history }: FoldTable): boo
 export function laterValues(source: FoldSource, table: FoldTable, alive: string): Statement {
   const { schema, cut, only } = source;
   const filled = table.history?.filledByRow(cut.position) ?? [];
-  const rewritten = table.history?.rewritten(cut.position) ?? [];
+  const rewritten = table.history?.rewritten(cut.position, Object.keys(table.children)) ?? [];
   const list = (names: readonly string[]) => `array[${names.map(quoteLiteral).join(", ")}]::text[]`;
   const today = table.today ?? "d.data";
   const [event, sensitive] = [raw(`${schema}.event`), raw(`${schema}.event_sensitive`)];
-  const since = Object.fromEntries(rewritten.map(({ name, position }) => [name, String(position)]));
+  // Events up to a position, in these shapes ("null": that of an install), hold what a value was before.
+  const before = (columns: readonly FilledByRow[], shapes: readonly string[]) =>
+    quoteLiteral(
+      JSON.stringify(
+        Object.fromEntries(
+          columns.map(({ name, position, shapesBefore }) => [
+            name,
+            { until: String(position), shapes: [...shapes, ...shapesBefore] },
+          ]),
+        ),
+      ),
+    );
+  const isOf = (old: string) => `(e.position < (${old}::jsonb #>> array[v.key, 'until'])::bigint
+            and ${old}::jsonb #> array[v.key, 'shapes'] ? coalesce(e.shape::text, 'null'))`;
   // Either side of the event under today's names; `firsts` has for each column what it became, and from what.
   const side = (name: string) =>
     `(select ${today}
       from (select case when s.${name} is null then e.${name} else e.${name} || s.${name} end as data) d)`;
   const became = `case
           when e.origin = 'migration' then jsonb_build_object('from', p.previous -> v.key, 'to', p.data -> v.key)
-          when e.shape is null and e.position < (${quoteLiteral(JSON.stringify(since))}::jsonb ->> v.key)::bigint
-            then '{"unknown": true}'
           else jsonb_build_object('to', p.previous -> v.key)
+            || case when ${isOf(before(rewritten, ["null"]))} then '{"rewritten": true}'::jsonb else '{}' end
+            || case when ${isOf(before(filled, []))} then '{"filled": true}'::jsonb else '{}' end
         end`;
   const given = [
-    ...filled.map((name) =>
-      columnFrom(name, `l.firsts -> ${quoteLiteral(name)} ? 'to' and not r.state ? ${quoteLiteral(name)}`),
+    ...filled.map(({ name }) =>
+      columnFrom(
+        name,
+        `l.firsts -> ${quoteLiteral(name)} ? 'to' and not l.firsts -> ${quoteLiteral(name)} ? 'filled'
+        and not r.state ? ${quoteLiteral(name)}`,
+      ),
     ),
     ...rewritten.map(({ name }) => columnFrom(name, isKnown(name))),
   ];
@@ -50,7 +70,7 @@ export function laterValues(source: FoldSource, table: FoldTable, alive: string)
       select e.record_key, ${raw(schema)}.merge((
           select coalesce(jsonb_object_agg(v.key, ${raw(became)}), '{}')
           from jsonb_object_keys(p.data || p.previous) v (key)
-          where v.key = any (${raw(list([...filled, ...rewritten.map(({ name }) => name)]))})
+          where v.key = any (${raw(list([...filled, ...rewritten].map(({ name }) => name)))})
         ) order by e.position desc) as firsts
       from ${event} e left join ${sensitive} s on s.position = e.position
       cross join lateral (select ${raw(side("data"))} as data, ${raw(side("previous"))} as previous) p
@@ -83,7 +103,7 @@ function columnFrom(name: string, condition: string): string {
 function isKnown(name: string): string {
   const column = quoteLiteral(name);
   const first = `l.firsts -> ${column}`;
-  return `coalesce(${first} ? 'to'
+  return `coalesce(${first} ? 'to' and not ${first} ? 'rewritten'
     and (not ${first} ? 'from' or ${first} ->> 'from' is not distinct from r.state ->> ${column}), false)`;
 }
 
@@ -91,19 +111,17 @@ function isKnown(name: string): string {
  * SQL: a branch that refuses a record whose value the DDL never met, if it did anything that a plain cast does not do.
  */
 function refusal({ name, position, once, losesForm }: Rewritten, { schema }: FoldSource, table: FoldTable): Statement {
-  const id = table.history?.now.find((column) => column.name === name)?.id ?? 0;
-  const names = new Set([name]);
-  for (const era of table.history?.changes.keys() ?? [])
-    for (const named of table.history?.namesOf(id, era) ?? []) names.add(named.name);
   const column = raw(quoteLiteral(name));
+  const data = raw(table.today ?? "d.data");
   const isConverted = losesForm
     ? sql`true`
     : sql`exists (
-    select from ${raw(schema)}.event o left join ${raw(schema)}.event_sensitive h on h.position = o.position
-    where o.table_name = any (${table.logNames}) and o.origin = 'migration' and o.position > ${position}
-    and (o.data ?| ${[...names]} or h.data ?| ${[...names]})
+    select from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
+    cross join lateral (select case when s.data is null then e.data else e.data || s.data end as data) d
+    where e.table_name = any (${table.logNames}) and e.origin = 'migration' and e.action = 'update'
+    and e.position > ${position} and ${data} ? ${column}
   )`;
-  const metAnother = once ? sql`l.firsts ? ${column}` : sql`true`;
+  const metAnother = once && !losesForm ? sql`l.firsts ? ${column}` : sql`true`;
   return sql`when r.state ->> ${column} is not null and not ${raw(isKnown(name))} and ${metAnother} and ${isConverted}
           then ${raw(schema)}.refuse_record(r.record_key, ${column})`;
 }

@@ -27,7 +27,7 @@ import { Scope } from "./scope.js";
 import { raiseSequences } from "./sequences.js";
 import { stagingSteps } from "./stage.js";
 import { catchUp, firstUnseen, type Folded, foldToTables } from "./temporary-folds.js";
-import { refuseUnknownShapes } from "./unknown-shapes.js";
+import { refuseUnknownPast } from "./unknown-shapes.js";
 import { RowValidation } from "./validate.js";
 
 /**
@@ -53,7 +53,7 @@ export async function replay(
         await refuseOthersTables(session, scope.tables);
         const asked = point === undefined ? undefined : await resolvePoint(session, dataSource, point);
         if (asked !== undefined) {
-          refuseUnknownShapes(scope.tables, asked);
+          refuseUnknownPast(scope.tables, asked);
           await refuseBeforeBaseline(session, dataSource, asked, scope.tables);
         }
         const live = new LiveReplay(session, dataSource, { scope, asked, options, steps, started });

@@ -4,7 +4,7 @@ import { sendableContext } from "../src/core/request-context.js";
 import { numberOf, type Session } from "../src/core/session.js";
 import { quoteLiteral, raw, sql, type Statement } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
-import { type Comparing, findDifferences, isRowOf, keySql, sourceOf } from "./differing-records.js";
+import { type Comparing, findDifferences, isRowOf, keySql, row, sourceOf } from "./differing-records.js";
 import { stateQuery } from "./fold.js";
 import type { FoldSource } from "./fold-source.js";
 
@@ -95,7 +95,7 @@ interface Page {
 }
 
 async function nextPage(session: Session, { schema }: Recording, after: number, size: number): Promise<Page> {
-  const row = await session.row(sql`
+  const found = await session.row(sql`
     select max(d.ordinal) as last, count(*) as read, min(d.row_place) as low, max(d.row_place) as high,
       ${raw(schema)}.table_name(d.row_table) as relation
     from pg_temp.${raw(differing)} d
@@ -104,10 +104,10 @@ async function nextPage(session: Session, { schema }: Recording, after: number, 
     order by d.row_table
     limit 1`);
   return {
-    within: sql`d.ordinal > ${after} and d.ordinal <= ${row?.last ?? null}::bigint`,
-    read: numberOf(row, "read"),
-    relation: row?.relation ?? undefined,
-    nearby: sql`t.ctid >= ${row?.low ?? null}::tid and t.ctid <= ${row?.high ?? null}::tid`,
+    within: sql`d.ordinal > ${after} and d.ordinal <= ${found?.last ?? null}::bigint`,
+    read: numberOf(found, "read"),
+    relation: found?.relation ?? undefined,
+    nearby: sql`t.ctid >= ${found?.low ?? null}::tid and t.ctid <= ${found?.high ?? null}::tid`,
   };
 }
 
@@ -124,19 +124,19 @@ async function recordRows(session: Session, recording: Recording, page: Page): P
   const counts = await record(session, recording, unchanged);
   if (counts.created + counts.updated === page.read) return counts;
   const columns = recording.table.keyColumns.map((_, index) => `jsonb_agg(d.key_${index}::text) as key_${index}`);
-  const row = await session.row(sql`
+  const found = await session.row(sql`
     select jsonb_agg(d.record_key) as records, ${raw(columns.join(", "))}
     from pg_temp.${raw(differing)} d
     where ${within} and not exists (select from only ${raw(relation)} t where ${nearby} and ${isSame})`);
-  if (row?.records == null) return counts;
+  if (found?.records == null) return counts;
   const keys = {
-    records: JSON.parse(row.records) as string[],
-    rows: columns.map((_, index) => JSON.parse(row[`key_${index}`] ?? "[]") as string[]),
+    records: JSON.parse(found.records) as string[],
+    rows: columns.map((_, index) => JSON.parse(found[`key_${index}`] ?? "[]") as string[]),
   };
   await session.rows(sql`
-    select from ${raw(recording.relation ?? recording.table.sqlName)} t
+    select from ${raw(recording.relation ?? recording.table.sqlName)} ${raw(row)}
     where ${isRowOf(recording.table, keys)}
-    for share of t`);
+    for share of ${raw(row)}`);
   await findDifferences(session, { ...recording, missingRows: false }, changedSince, keys);
   const rest = await record(session, recording, sql`select * from pg_temp.${raw(changedSince)}`);
   await session.run(`drop table pg_temp.${changedSince}`);
@@ -149,9 +149,9 @@ async function recordEnds(session: Session, recording: Recording, { within }: Pa
   await session.run(`lock table ${table.sqlName} in share row exclusive mode`);
   const rows = await session.rows(sql`select d.record_key as key from pg_temp.${raw(differing)} d where ${within}`);
   const keys = rows.map(({ key }) => key ?? "");
-  const key = raw(keySql(recording, "t"));
+  const key = raw(keySql(recording));
   const only = sql`e.record_key = any (${keys}) and not exists (
-      select from ${raw(table.sqlName)} t
+      select from ${raw(table.sqlName)} ${raw(row)}
       where ${key} = e.record_key and ${key} = any (${keys}))`;
   return record(session, recording, effectsOfEnds(recording, { ...sourceOf(recording), only }));
 }

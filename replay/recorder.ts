@@ -75,13 +75,12 @@ export class Recorder {
     if (change !== undefined) await recordFarewells(this.session, recording, change.position);
     if (whole || recording.columns.length > 0) await recordDifferences(this.session, recording);
     if (!whole)
-      for (const partition of partitions)
-        await recordDifferences(this.session, {
-          ...recording,
-          columns: table.columns,
-          unknownRows,
-          relation: await this.#named(partition),
-        });
+      for (const partition of partitions) {
+        const relation = await this.#named(partition);
+        const row = await this.session.row(sql`select exists (select from ${raw(relation)}) as filled`);
+        if (row?.filled !== "t") continue;
+        await recordDifferences(this.session, { ...recording, columns: table.columns, unknownRows, relation });
+      }
   }
 
   async #named(oid: string): Promise<string> {

@@ -32,7 +32,7 @@ import {
   shadowTables,
 } from "./shadow-tables.js";
 import { stageOldVersions, stagingSteps } from "./stage.js";
-import { refuseUnknownShapes } from "./unknown-shapes.js";
+import { refuseUnknownPast } from "./unknown-shapes.js";
 
 export interface ShadowOptions {
   /** The Postgres schema that the tables are made in. (Default: "chronicle_shadow") */
@@ -138,7 +138,7 @@ async function build(
   const cut: Cut = await (point === undefined
     ? committedNow(session, dataSource)
     : resolvePoint(session, dataSource, point));
-  refuseUnknownShapes(tables, cut);
+  refuseUnknownPast(tables, cut);
   if (point !== undefined) await refuseBeforeBaseline(session, dataSource, cut, tables);
 
   const staged = `${quoteIdentifier(schema)}."chronicle staged"`;

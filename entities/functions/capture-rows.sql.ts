@@ -1,11 +1,11 @@
-import { columnsHashOf } from "./columns-hash.sql.js";
+import { columnsHashOf, seesCatalogOfNow } from "./columns-hash.sql.js";
 
 /**
  * What a capture function does beside, where its triggers are at row level. The first row that fires, before any
  * trigger of the application's, writes the events of all rows of the statement: a trigger of the first row may change
  * the second one again. Without transition tables, each row writes its own event.
  */
-export const captureRows = (s: string): string => `-- version: 3
+export const captureRows = (s: string): string => `-- version: 4
 create or replace function ${s}.capture_rows(t ${s}.tracked, out declared text, out first text, out written text)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -15,7 +15,7 @@ begin
     declared := 'old_image jsonb; new_image jsonb; row_image text;';
     written := format($body$if TG_LEVEL = 'ROW' then
     known := case
-      when ${columnsHashOf("TG_RELID")} = case TG_RELID %1$s end then true
+      when ${seesCatalogOfNow} and ${columnsHashOf("TG_RELID")} = case TG_RELID %1$s end then true
       else ${s}.columns_hash(TG_RELID, %2$s) = %3$s
     end%4$s;
     row_image := case when known then %5$L else (

@@ -4,9 +4,52 @@ export const columnsHashOf = (relation: string): string =>
     from pg_attribute
     where attrelid = ${relation} and attnum > 0 and not attisdropped)`;
 
-/** SQL that tells the labels of enums, an array of oids as text, by one number. */
-export const labelsHashOf = (enums: string): string =>
-  `(select bit_xor(hashtextextended(enumlabel, oid::bigint)) from pg_enum where enumtypid = any (${enums}))`;
+/**
+ * SQL: whether a query sees the catalog as it is now. At the higher isolation levels it sees that of the transaction's
+ * first statement, while rows are read and written as the table is now.
+ */
+export const seesCatalogOfNow = "left(current_setting('transaction_isolation'), 4) = 'read'";
+
+/** SQL that tells the labels that enums have now, by one number; `enums` is an array of oids. */
+export const labelsHashOf = (s: string, enums: string): string => `case when ${seesCatalogOfNow}
+  then (select bit_xor(hashtextextended(enumlabel, oid::bigint)) from pg_enum where enumtypid = any (${enums}))
+  else ${s}.labels_hash(${enums}) end`;
+
+/**
+ * The labels that an enum has now, by their oids. The labels in their order any transaction can read; an oid only a
+ * query, and to a label that was added since its snapshot it gives none: that has a number below 0 instead.
+ */
+export const labelsNow = (s: string): string => `-- version: 1
+create or replace function ${s}.labels_now(enum oid) returns table (oid bigint, label text)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  labels text[];
+  oids oid[];
+begin
+  if ${seesCatalogOfNow} then
+    return query select e.oid::bigint, e.enumlabel::text from pg_enum e where e.enumtypid = enum;
+    return;
+  end if;
+  execute format('select enum_range(null::%s)::text[]', enum::regtype) into labels;
+  oids := array(select e.oid from pg_enum e where e.enumtypid = enum order by e.enumsortorder);
+  return query
+    select case when cardinality(oids) = cardinality(labels) then oids[l.ordinal]::bigint else -l.ordinal end, l.label
+    from unnest(labels) with ordinality as l (label, ordinal);
+end $$;
+`;
+
+/** What labelsHashOf says, also to a transaction that sees an older catalog. */
+export const labelsHash = (s: string): string => `-- version: 1
+create or replace function ${s}.labels_hash(enums oid[]) returns bigint
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (
+    select bit_xor(hashtextextended(l.label, l.oid))
+    from unnest(enums) as e (enum)
+    cross join ${s}.labels_now(e.enum) l
+  );
+end $$;
+`;
 
 /**
  * The same number as columnsHashOf, as a statement sees it that is planned now. It is said to be immutable, which is

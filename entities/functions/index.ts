@@ -11,7 +11,7 @@ import { captureStatement } from "./capture-statement.sql.js";
 import { columnImageSql, isTextSql } from "./column-image-sql.sql.js";
 import { columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
-import { columnsHash } from "./columns-hash.sql.js";
+import { columnsHash, labelsHash, labelsNow } from "./columns-hash.sql.js";
 import { columnsNow, enumOf } from "./columns-now.sql.js";
 import { context, readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
@@ -68,6 +68,8 @@ export const functions: readonly ((schema: string) => string)[] = [
   enumOf,
   imageSql,
   columnsHash,
+  labelsNow,
+  labelsHash,
   labelsOf,
   noteShape,
   renamedSql,

@@ -24,7 +24,7 @@ $$;
  * SQL to add to the check: whether the labels of the table's enums are still those of the last install; empty where it
  * has none.
  */
-export const sameLabels = (s: string): string => `-- version: 1
+export const sameLabels = (s: string): string => `-- version: 2
 create or replace function ${s}.same_labels(t ${s}.tracked) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -32,6 +32,7 @@ declare
     where a.attrelid = t.table_oid and a.attnum > 0 and not a.attisdropped and ${s}.enum_of(a.atttypid) is not null);
 begin
   return case when enums is null then ''
-    else format(' and ${labelsHashOf("%L::oid[]")} = %s', enums, ${labelsHashOf("enums")}) end;
+    else format(' and %s = %s', replace($sql$${labelsHashOf(s, "<enums>")}$sql$, '<enums>', quote_literal(enums) || '::oid[]'),
+      ${labelsHashOf(s, "enums")}) end;
 end $$;
 `;

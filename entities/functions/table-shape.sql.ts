@@ -5,7 +5,7 @@ import { labelsHashOf } from "./columns-hash.sql.js";
  * that no install has seen is described in table_shape, for the next install to read. There is no unique key on it,
  * because a writer would then wait until another writer's description commits.
  */
-export const noteShape = (s: string): string => `-- version: 1
+export const noteShape = (s: string): string => `-- version: 2
 create or replace function ${s}.note_shape(t ${s}.tracked, relation oid) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -14,7 +14,7 @@ declare
     from ${s}.columns_now(relation) c
     where ${s}.enum_of(c.type) is not null
   );
-  shape bigint := ${s}.columns_hash(relation, t.table_oid) # coalesce(${labelsHashOf("enums")}, 0);
+  shape bigint := ${s}.columns_hash(relation, t.table_oid) # coalesce(${labelsHashOf(s, "enums")}, 0);
 begin
   if shape = t.hash then
     return null;
@@ -22,7 +22,7 @@ begin
   if not exists (select from ${s}.table_shape k where k.tracked_id = t.id and k.hash = shape) then
     insert into ${s}.table_shape (tracked_id, hash, columns)
     select t.id, shape, jsonb_agg(jsonb_build_object(
-        'number', c.number, 'name', c.name, 'type', c.type::bigint, 'labels', ${s}.labels_of(c.type)) order by c.number)
+        'number', c.number, 'name', c.name, 'typeId', c.type::bigint, 'labels', ${s}.labels_of(c.type)) order by c.number)
     from ${s}.columns_now(relation, t.table_oid) c;
   end if;
   return shape;
@@ -33,10 +33,13 @@ end $$;
  * The labels of the enum that a type is made of, by their oids, which a label keeps when it is renamed; null for all
  * other types.
  */
-export const labelsOf = (s: string): string => `-- version: 1
+export const labelsOf = (s: string): string => `-- version: 2
 create or replace function ${s}.labels_of(type oid) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select jsonb_object_agg(e.oid, e.enumlabel) from pg_enum e where e.enumtypid = ${s}.enum_of(type)
+  select jsonb_object_agg(l.oid, l.label)
+  from ${s}.enum_of(type) e (enum)
+  cross join ${s}.labels_now(e.enum) l
+  where e.enum is not null
 $$;
 `;
 
@@ -73,10 +76,10 @@ $$;
 
 /**
  * What capture knows of a table, under the names that its columns have now. What holds for a column's number or for its
- * name holds for it: a renamed column stays excluded, and one under an excluded name is excluded. Plain is only what is
- * so by both.
+ * name holds for it: a renamed column stays excluded, and one that has an excluded name, or that came since the last
+ * install and was seen under one, is excluded. Plain is only what is so by both.
  */
-export const asItIs = (s: string): string => `-- version: 1
+export const asItIs = (s: string): string => `-- version: 2
 create or replace function ${s}.as_it_is(t ${s}.tracked, relation oid) returns ${s}.tracked
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -85,15 +88,20 @@ begin
   select jsonb_object_agg(o.name, n.name) filter (where o.name is not null),
     coalesce(array_agg(n.name) filter (where n.name = any (t.plain_columns) and o.name = any (t.plain_columns)), '{}'),
     coalesce(
-      array_agg(n.name) filter (where n.name = any (t.excluded_columns) or o.name = any (t.excluded_columns)), '{}')
+      array_agg(n.name) filter (
+        where n.name = any (t.excluded_columns) or o.name = any (t.excluded_columns) or n.was_excluded), '{}')
   into names, t.plain_columns, t.excluded_columns
   from (
-    select n.name, o.name as was
+    select n.name, o.name as was, o.name is null and exists (
+        select from ${s}.table_shape k
+        cross join jsonb_to_recordset(k.columns) as c (number smallint, name text)
+        where k.tracked_id = t.id and c.number = n.number and c.name = any (t.excluded_columns)
+      ) as was_excluded
     from ${s}.columns_now(relation, t.table_oid) n
     left join jsonb_to_recordset(t.columns) as o (number smallint, name text) on o.number = n.number
   ) n
   cross join lateral (select n.was as name) o
-  where n.was is not null or n.name = any (t.excluded_columns);
+  where n.was is not null or n.name = any (t.excluded_columns) or n.was_excluded;
   names := (select jsonb_object_agg(o.name, null) from jsonb_to_recordset(t.columns) as o (name text))
     || coalesce(names, '{}');
   t.key_columns := (
@@ -127,7 +135,7 @@ declare
     where ${s}.enum_of(c.type) is not null
   );
 begin
-  return ${s}.columns_hash(of, of) # coalesce(${labelsHashOf("enums")}, 0);
+  return ${s}.columns_hash(of, of) # coalesce(${labelsHashOf(s, "enums")}, 0);
 end $$;
 `;
 

@@ -75,6 +75,10 @@ function forStatus(schema: string): string {
     "level_of(regclass)",
     "row_by_row(regclass)",
     "unfit_triggers(regclass, smallint, text)",
+    `is_followed(${schema}.tracked)`,
+    "labels_of(oid)",
+    "labels_now(oid)",
+    "enum_of(oid)",
   ]
     .map((name) => `${schema}.${name}`)
     .join(", ");

@@ -28,6 +28,20 @@ export interface InstallOptions extends Grants, SetUpOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What an install found that was stopped before all rows were recorded, and that this one has gone on with. */
+async function lastChanges(
+  session: Session,
+  { schema }: Attachment,
+  entities: readonly string[],
+): Promise<Difference["report"][]> {
+  const rows = await session.rows(sql`
+    select distinct on (c.change #>> '{report,entity}') c.change -> 'report' as report
+    from ${raw(schema)}.schema_change c
+    where c.change #>> '{report,entity}' = any (${entities}::text[])
+    order by c.change #>> '{report,entity}', c.position desc`);
+  return rows.map(({ report }) => JSON.parse(report ?? "{}") as Difference["report"]);
+}
+
 /** Records what a schema change did to rows, in batches, and tells how many events there are for each entity. */
 export type RecordMigrations = (
   dataSource: DataSource,
@@ -86,9 +100,10 @@ export async function install(
     await rememberShapes(session, dataSource);
     const { onProgress, signal } = options;
     const recorded = await recordMigrations(dataSource, { session, nested, onProgress, signal });
-    const schemaChanges = found
-      .filter((change) => change !== undefined)
-      .map((change) => ({ ...change, recordedRows: recorded.get(change.entity) ?? 0 }));
+    const changes = found.filter((change) => change !== undefined);
+    const goneOn = [...recorded.keys()].filter((entity) => !changes.some((change) => change.entity === entity));
+    if (goneOn.length > 0) changes.push(...(await lastChanges(session, attachment, goneOn)));
+    const schemaChanges = changes.map((change) => ({ ...change, recordedRows: recorded.get(change.entity) ?? 0 }));
     return { changed: true, ...report, schemaChanges };
   });
 }

@@ -39,8 +39,6 @@ export interface FoundTable {
   readonly remade: boolean;
   /** What ADD COLUMN gave to the rows of that time, by the column's number, as far as PostgreSQL still knows: JSON. */
   readonly fills: Readonly<Record<number, string>>;
-  /** Partitions, by oid, that hold rows. */
-  readonly filled: readonly string[];
   /** Whether the log has events of every row under the key that it has now; true if no key column was altered. */
   readonly hasKnownKeys: boolean;
 }
@@ -49,7 +47,7 @@ export interface Difference {
   /** Today's columns, each with its id. */
   readonly columns: readonly ShapeColumn[];
   /** Undefined if the log has nothing to learn. */
-  readonly change: Omit<SchemaChange, "position" | "install" | "report"> | undefined;
+  readonly change: Omit<SchemaChange, "position" | "install" | "report" | "rekeyedFrom"> | undefined;
   readonly comparison: Comparison | undefined;
   readonly report: Omit<SchemaChangeReport, "recordedRows">;
 }
@@ -100,7 +98,9 @@ export function differenceOf(
   const addedUnseen = added.filter(({ generated }) => isUnseen && !generated);
   const { emptied, unbounded } = goneFrom(known, found);
   const rewritten = pairs.filter(
-    ({ was, now: column }) => !column.generated && isRewritten && was.written !== column.written,
+    ({ was, now: column }) =>
+      !column.generated &&
+      ((isRewritten && was.written !== column.written) || (found.remade && was.type !== column.type)),
   );
   const rekeyed = isRekeyed(known, { columns, hasKnownKeys: found.hasKnownKeys }, table, relabelled);
   const now = new Set(table.excludedColumns);
@@ -123,11 +123,16 @@ export function differenceOf(
   // Without all of a record's actions the log does not have its rows: there is nothing to compare them with.
   const isComplete = table.actions.length === actions.length;
   const whole = isComplete && (found.remade || rekeyed || unbounded || recordsMore);
-  const partitions = found.filled.filter((oid) => known.storage[oid] === undefined && !found.remade);
+  const partitions = Object.entries(found.storage).flatMap(([oid, { file }]) =>
+    file === null || known.storage[oid] !== undefined || found.remade ? [] : [oid],
+  );
   const raised = raisedVersions(known.versions, versions);
   const renamed = pairs.filter(({ was, now: column }) => was.name !== column.name);
   const dropped = before.filter((was) => !columns.some((column) => column.id === was.id));
-  const retyped = pairs.filter(({ was, now: column }) => was.type !== column.type);
+  // A type that is made again under its name is another one.
+  const retyped = pairs.filter(
+    ({ was, now: column }) => was.type !== column.type || (!found.remade && was.typeId !== column.typeId),
+  );
   const changed =
     found.remade ||
     renamed.length + dropped.length + added.length + retyped.length + relabelled.length + emptied.length > 0 ||

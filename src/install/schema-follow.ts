@@ -1,8 +1,9 @@
 import { type Attachment } from "../core/attachment.js";
-import { numberOf, positionOf, type Session } from "../core/session.js";
-import { quoteIdentifier, quoteLiteral, raw, sql } from "../core/sql.js";
+import { positionOf, type Session } from "../core/session.js";
+import { quoteLiteral, raw, sql } from "../core/sql.js";
 import { readSchemaHistories } from "../log/read-schema-history.js";
 import { SchemaHistory } from "../log/schema-history.js";
+import type { SeenColumn } from "../log/table-shape.js";
 import type { TrackedTable } from "../log/tracked-tables.js";
 import {
   type Difference,
@@ -64,14 +65,16 @@ export async function followTable(
     versions,
   });
   const position = difference.change === undefined ? undefined : await drawPosition(session, schema);
+  const rekeyedFrom =
+    difference.change?.rekeyed === true ? await firstOfOtherKeys(session, schema, { trackedId, known, history }) : null;
   const changes = [
     ...history.changes,
     ...(difference.change === undefined || position === undefined
       ? []
-      : [{ ...difference.change, position, install, report: difference.report }]),
+      : [{ ...difference.change, position, rekeyedFrom, install, report: difference.report }]),
   ];
   const after = new SchemaHistory(changes, history.seen, difference.columns);
-  await remember(session, schema, { table, trackedId, known, difference, position, install, after });
+  await remember(session, schema, { table, trackedId, known, difference, position, rekeyedFrom, install, after });
   const changed = difference.change !== undefined || difference.comparison !== undefined;
   return {
     columns: JSON.stringify(difference.columns),
@@ -95,6 +98,35 @@ function nextId({ changes, now }: SchemaHistory): number {
   return 1 + Math.max(0, ...lists.flat().map(({ id }) => id));
 }
 
+/**
+ * The first event since the last change that was written under a key of another type or with other labels: such a key
+ * has another text.
+ */
+async function firstOfOtherKeys(
+  session: Session,
+  schema: string,
+  { trackedId, known, history }: { trackedId: string; known: KnownTable; history: SchemaHistory },
+): Promise<bigint | null> {
+  const keys = known.columns.filter(({ name }) => known.keyColumns.includes(name));
+  const labels = (column: SeenColumn | undefined) =>
+    JSON.stringify(Object.entries(column?.labels ?? {}).toSorted(([one], [other]) => Number(one) - Number(other)));
+  const shapes = [...history.seen].flatMap(([hash, columns]) => {
+    const hasOther = keys.some((key) => {
+      const seen = columns.find(({ number }) => number === key.number);
+      return seen?.typeId !== key.typeId || labels(seen) !== labels(key);
+    });
+    return hasOther ? [hash] : [];
+  });
+  if (shapes.length === 0) return null;
+  const row = await session.row(sql`
+    select min(e.position) as position
+    from ${raw(schema)}.tracked t
+    join ${raw(schema)}.event e on e.table_name = any (array_prepend(t.table_name, t.former_tables))
+    where t.id = ${trackedId}::smallint and e.shape = any (${shapes}::bigint[])
+    and e.position > ${history.changes.at(-1)?.position ?? 0n}`);
+  return row?.position == null ? null : BigInt(row.position);
+}
+
 async function drawPosition(session: Session, schema: string): Promise<bigint> {
   return positionOf(
     await session.row(sql`select nextval(${`${schema}.event_position_seq`}::regclass) as position`),
@@ -108,6 +140,7 @@ interface Remembered {
   readonly known: KnownTable;
   readonly difference: Difference;
   readonly position: bigint | undefined;
+  readonly rekeyedFrom: bigint | null;
   readonly install: number;
   readonly after: SchemaHistory;
 }
@@ -115,11 +148,12 @@ interface Remembered {
 async function remember(
   session: Session,
   schema: string,
-  { table, trackedId, known, difference, position, install, after }: Remembered,
+  { table, trackedId, known, difference, position, rekeyedFrom, install, after }: Remembered,
 ): Promise<void> {
   const { change, comparison } = difference;
   if (change !== undefined && position !== undefined) {
-    const stored = JSON.stringify({ ...change, install, report: difference.report });
+    const from = rekeyedFrom === null ? null : String(rekeyedFrom);
+    const stored = JSON.stringify({ ...change, rekeyedFrom: from, install, report: difference.report });
     await session.rows(sql`
       insert into ${raw(schema)}.schema_change (position, tracked_id, change)
       values (${position}, ${trackedId}::smallint, ${stored}::jsonb)`);
@@ -206,7 +240,6 @@ async function findTable(
     storage,
     remade: row?.remade === "t",
     fills: trackedId === undefined ? {} : await fillsOf(session, schema, sqlName, columns),
-    filled: trackedId === undefined ? [] : await filledOf(session, Object.keys(storage)),
   };
 }
 
@@ -240,11 +273,15 @@ async function fillsOf(
 }
 
 /**
- * Whether the log has events of every row under the key that the row has now. Rows from before a baseline it does not
- * know anyway.
+ * Whether the log has events of every row under the key that the row has now, and the beginning of every record that
+ * was written since a migration. Rows from before a baseline it does not know anyway.
  */
 async function knowsKeys(session: Session, schema: string, table: TrackedTable, trackedId: string): Promise<boolean> {
-  const id = table.keyColumns.map((name) => `${quoteLiteral(name)}, t.${quoteIdentifier(name)}`).join(", ");
+  const images = await session.rows(sql`
+    select c.name, ${raw(schema)}.column_image_sql('t', c.name, c.kind) as sql
+    from ${raw(schema)}.columns(${table.sqlName}::regclass) c
+    where c.name = any (${table.keyColumns}::text[])`);
+  const id = images.map(({ name, sql: image }) => `${quoteLiteral(name ?? "")}, ${image}`).join(", ");
   const keys = `array[${table.keyColumns.map(quoteLiteral).join(", ")}]::text[]`;
   const row = await session.row(sql`
     select k.had_rows and not k.baseline_complete or not exists (
@@ -254,20 +291,19 @@ async function knowsKeys(session: Session, schema: string, table: TrackedTable, 
         where e.table_name = any (array_prepend(k.table_name, k.former_tables))
         and e.record_key = ${raw(schema)}.record_key(jsonb_build_object(${raw(id)}), ${raw(keys)})
       )
+    ) and not exists (
+      select from ${raw(schema)}.event e
+      where e.table_name = any (array_prepend(k.table_name, k.former_tables)) and e.shape is not null
+      and e.position > coalesce(
+        (select max(c.position) from ${raw(schema)}.schema_change c where c.tracked_id = k.id), 0)
+      and not exists (
+        select from ${raw(schema)}.event b
+        where b.table_name = any (array_prepend(k.table_name, k.former_tables)) and b.record_key = e.record_key
+        and b.action = 'create' and b.position <= e.position
+      )
     ) as known
     from ${raw(schema)}.tracked k where k.id = ${trackedId}::smallint`);
   return row?.known === "t";
-}
-
-async function filledOf(session: Session, oids: readonly string[]): Promise<string[]> {
-  const rows = await session.rows(sql`select o.oid, o.oid::regclass as name from unnest(${oids}::oid[]) as o (oid)`);
-  const filled: string[] = [];
-  if (rows.length < 2) return filled;
-  for (const { oid, name } of rows) {
-    const row = await session.row(sql`select count(*) as rows from (select from only ${raw(name ?? "")} limit 1) r`);
-    if (numberOf(row, "rows") > 0) filled.push(oid ?? "");
-  }
-  return filled;
 }
 
 async function knownTable(session: Session, schema: string, trackedId: string): Promise<KnownTable | undefined> {

@@ -29,6 +29,8 @@ export async function captureFindings(
          where not exists (
            select from jsonb_to_recordset(t.columns) as c (name text)
            where c.name = n.name)) as added,
+        case when not ${raw(schema)}.is_followed(t) then 'yes' end as changed,
+        case when t.unfinished is not null then 'yes' end as unfinished,
         case when t.capture = 'trigger' and t.level = 'statement' and ${raw(schema)}.level_of(o.oid) = 'row' then 'row' end as level,
         (select string_agg(distinct u.relation::text, ', ') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u where u.relation <> o.oid and u.problem <> 'unfit') as partitions
       from ${expected} join ${raw(schema)}.tracked t on t.table_oid = o.oid order by e.entity`)
@@ -50,7 +52,8 @@ export async function captureFindings(
   ];
 }
 
-function changes({ entity, tableName, renamed, gone, added, level, partitions }: TextRow): Finding[] {
+function changes(row: TextRow): Finding[] {
+  const { entity, tableName, renamed, gone, added, changed, unfinished, level, partitions } = row;
   const of = `${entity} (${tableName})`;
   const stale = (severity: Finding["severity"], message: string): Finding => ({
     code: "INSTALL_STALE",
@@ -62,6 +65,12 @@ function changes({ entity, tableName, renamed, gone, added, level, partitions }:
     ...(gone ? [stale("warning", `The log knows columns that ${of} no longer has: ${gone}.`)] : []),
     ...(added
       ? [stale("warning", `${of} has new columns, kept apart as sensitive until the next install: ${added}.`)]
+      : []),
+    ...(unfinished
+      ? [stale("warning", `What a migration did to rows of ${of} is not recorded yet: an install was stopped.`)]
+      : []),
+    ...(changed && !renamed && !gone && !added && !unfinished
+      ? [stale("warning", `${of} changed since the last install: until the next one, its rows cannot be rebuilt.`)]
       : []),
     ...(level
       ? [

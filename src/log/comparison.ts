@@ -24,7 +24,7 @@ export interface Comparison {
   readonly columns: readonly string[];
   /** Those of them that were added: what a record has there already, by a handler or a later event, is not compared. */
   readonly added: readonly string[];
-  /** Partitions whose rows the log may not know, by oid. */
+  /** Partitions that came, by oid: the log may not know what rows they have, or had. */
   readonly partitions: readonly string[];
   /** Whether records have other keys. */
   readonly rekeyed: boolean;

@@ -14,11 +14,19 @@ export interface Move {
 const hasOwnForm = /\[\]$|^timestamp/;
 const isText = /^(text|character|citext)/;
 
-/** A column whose type DDL changed after a point in time, rewriting its values. */
-export interface Rewritten {
+/** A column whose first values DDL gave row by row after a point in time. */
+export interface FilledByRow {
   readonly name: string;
-  /** Of the first such change. */
   readonly position: bigint;
+  /**
+   * Shapes, by hash, that capture saw before that change was found and in which the column did not have its type yet,
+   * so that a value in them does not mean the same.
+   */
+  readonly shapesBefore: readonly string[];
+}
+
+/** A column whose type DDL changed after a point in time, rewriting its values. */
+export interface Rewritten extends FilledByRow {
   readonly once: boolean;
   /**
    * Whether it became text from a type whose text is not what the log holds for it, so that not even a cast is known.
@@ -161,27 +169,57 @@ export class SchemaHistory {
     return `{${[...fills].map(([name, value]) => `${JSON.stringify(name)}: ${value}`).join(", ")}}`;
   }
 
-  /** The columns of today, by name, whose first values are in migration events after a position. */
-  filledByRow(after: bigint): string[] {
-    const ids = this.changes.filter(({ position }) => position > after).flatMap((change) => change.filledByRow);
-    return this.now.filter(({ id }) => ids.includes(id)).map(({ name }) => name);
+  /** The columns of today whose first values are in migration events after a position. */
+  filledByRow(after: bigint): FilledByRow[] {
+    return this.now.flatMap(({ id, name }) => {
+      const change = this.changes.find(({ position, filledByRow }) => position > after && filledByRow.includes(id));
+      if (change === undefined) return [];
+      const isTextNow = isText.test(change.after.find((column) => column.id === id)?.type ?? "");
+      return [{ name, position: change.position, shapesBefore: isTextNow ? this.#shapesBefore(change, id) : [] }];
+    });
   }
 
   /**
    * The columns of today whose type DDL changed after a position, rewriting their values. One whose values alone were
    * rewritten shows at a point before that what it held then, as after any update.
    */
-  rewritten(after: bigint): Rewritten[] {
-    const later = this.changes.filter(({ position }) => position > after);
+  rewritten(after: bigint, children: readonly string[]): Rewritten[] {
+    // If a version is raised by this install or a later one, handlers say what every older value becomes.
+    const raised = this.changes.findLastIndex(({ versions }) => raisesAll(versions, children));
+    const later = this.changes.filter(({ position }, index) => position > after && index >= raised + 1);
     return this.now.flatMap(({ id, name }): Rewritten[] => {
-      const by = later.filter(({ rewritten }) => rewritten.includes(id));
+      const by = later.filter(
+        (change) =>
+          change.rewritten.includes(id) ||
+          // Added and retyped between the same two installs.
+          (!change.before.some((column) => column.id === id) && this.#shapesBefore(change, id).length > 0),
+      );
       const [first] = by;
       if (first === undefined) return [];
+      const shapesBefore = this.#shapesBefore(first, id);
       const types = [...first.before, ...by.flatMap((change) => change.after)].filter((column) => column.id === id);
-      const isRetyped = new Set(types.map(({ typeId, type }) => `${typeId} ${type}`)).size > 1;
+      const isRetyped =
+        shapesBefore.length > 0 || new Set(types.map(({ typeId, type }) => `${typeId} ${type}`)).size > 1;
       const losesForm = types.some(({ type }) => hasOwnForm.test(type)) && isText.test(types.at(-1)?.type ?? "");
-      return isRetyped ? [{ name, position: first.position, once: by.length === 1, losesForm }] : [];
+      if (!isRetyped) return [];
+      return [
+        {
+          name,
+          position: first.position,
+          shapesBefore,
+          once: by.length === 1,
+          losesForm,
+        },
+      ];
     });
+  }
+
+  #shapesBefore(change: SchemaChange, id: number): string[] {
+    const era = this.changes.indexOf(change);
+    const typeId = change.after.find((column) => column.id === id)?.typeId;
+    return [...this.seen.keys()].filter((hash) =>
+      this.columnsOf(era, hash).some((column) => column.id === id && column.typeId !== typeId),
+    );
   }
 
   /** Every name that a column had in an era, by shape. Null stands for the shape that install left. */
@@ -191,6 +229,13 @@ export class SchemaHistory {
       return name === undefined ? [] : [{ shape, name }];
     });
   }
+}
+
+/** Whether an install raised the version of every event that holds values: of all creates and updates of a table. */
+function raisesAll(versions: SchemaChange["versions"], children: readonly string[]): boolean {
+  return ["", ...children].every(
+    (child) => versions[child]?.create !== undefined && versions[child].update !== undefined,
+  );
 }
 
 /** The data of an event `e`, as it is stored. */

@@ -21,7 +21,9 @@ export interface ShapeColumn {
 }
 
 /** A column as capture described it, under a shape that no install knew. */
-export type SeenColumn = Pick<ShapeColumn, "number" | "name" | "labels"> & { readonly id?: number | undefined };
+export type SeenColumn = Pick<ShapeColumn, "number" | "name" | "typeId" | "labels"> & {
+  readonly id?: number | undefined;
+};
 
 /** What changed in a table between two installs, as it is reported. */
 export interface SchemaChangeReport {
@@ -64,6 +66,8 @@ export interface SchemaChange {
   readonly rewritten: readonly number[];
   /** Whether records have other keys from here on: their events before are of other records. */
   readonly rekeyed: boolean;
+  /** The first event that was written under such a key, before this install; null if none is known. */
+  readonly rekeyedFrom: bigint | null;
   /** Partitions that are gone: records that were in them ended here. */
   readonly emptied: readonly EmptiedPartition[];
   /** Versions that were raised: by discriminator value ("" for the table itself), action, then [before, after]. */
@@ -79,5 +83,7 @@ export interface EmptiedPartition {
 
 export function schemaChangeOf(row: TextRow): SchemaChange {
   const parsed = <T>(name: string) => JSON.parse(row[name] ?? "null") as T;
-  return { ...parsed<Omit<SchemaChange, "position">>("change"), position: BigInt(row.position ?? 0) };
+  const change = parsed<Omit<SchemaChange, "position" | "rekeyedFrom"> & { rekeyedFrom: string | null }>("change");
+  const rekeyedFrom = change.rekeyedFrom === null ? null : BigInt(change.rekeyedFrom);
+  return { ...change, rekeyedFrom, position: BigInt(row.position ?? 0) };
 }

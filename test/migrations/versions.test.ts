@@ -136,6 +136,38 @@ describe("versions and schema changes", () => {
     ]);
   });
 
+  it("take from a version that is raised later what values become that a migration of before did not meet", async () => {
+    const text = person(["age"]);
+    const years = (version: number) => {
+      class Person {}
+      PrimaryColumn("integer")(Person.prototype, "id");
+      Column("integer", { nullable: true })(Person.prototype, "age");
+      Entity({ name: "person" })(Person);
+      Tracked({ name: "Person", version })(Person);
+      return Person;
+    };
+    await start([text]);
+    await app.sql("insert into person values (1, '35 years'), (2, '20 years')");
+    await app.log.bookmark("first");
+    await app.sql("update person set age = '36 years' where id = 1; delete from person where id = 2");
+    await release(
+      [years(1)],
+      "alter table person alter column age type integer using substring(age from '[0-9]+')::integer",
+    );
+    expect(await rejectionOf(app.log.shadow({ bookmark: "first" }))).to.include({ code: "VALUE_NOT_CASTABLE" });
+    const parsed = ({ age, ...rest }: Record<string, unknown>) =>
+      typeof age === "string" ? { ...rest, age: Number.parseInt(age, 10) } : rest;
+    await release([years(2)], "select 1", {
+      upcasters: [upcast("Person", "create", { from: 1 }, parsed), upcast("Person", "update", { from: 1 }, parsed)],
+    });
+    expect(await past("first")).to.deep.equal([
+      { id: 1, age: 35 },
+      { id: 2, age: 20 },
+    ]);
+    expect(await app.log.verify()).to.include({ equal: true });
+    expect((await app.log.replay()).rows).to.include({ inserted: 0, updated: 0, deleted: 0 });
+  });
+
   it("refuse a value without a place, with record, column, position and version, before anything is written", async () => {
     await start([person(["name"])]);
     await app.sql("insert into person values (1, 'Ada')");

@@ -1,11 +1,10 @@
-import { type ChangeKind, type ChangeStep, type OnCopies, otherName } from "./change.js";
+import { type ChangeKind, type ChangeStep, notedOther, type OnCopies } from "./change.js";
 import { type ColumnType, isTextual, scalars, sqlOf } from "./column-types.js";
 import type { Dice } from "./dice.js";
 import {
   type Column,
   expressionOf,
   freeName,
-  keysOf,
   liveName,
   type Model,
   type Role,
@@ -14,6 +13,7 @@ import {
   withoutColumn,
   withTable,
 } from "./model.js";
+import { liveRow } from "./lives.js";
 import { quoted } from "./quoted.js";
 import { valueOf } from "./values.js";
 
@@ -53,21 +53,27 @@ function addition(model: Model, table: Table, added: Added, rest = ""): ChangeSt
     added.generated ? "" : `; alter table ${copy} alter column ${quoted(added.name)} drop default`;
   return {
     sql: `alter table ${liveName(table)} add column ${column}${notNull}`,
-    onCopies: [{ tableId: table.id, sql: (copy) => `alter table ${copy} add column ${column}${noDefault(copy)}` }],
+    onCopies: [
+      { tableId: table.id, sql: (copy) => `alter table ${copy} add column ${column}${noDefault(copy)}` },
+      ...(rest.startsWith(" default") ? [unknownFill(model, table, added)] : []),
+    ],
     after: withAdded(model, table, added).after,
   };
 }
 
-/** The live row of the same key as a copy's. */
-function liveRow(table: Table): string {
-  const same = keysOf(table).map((key) => `l.${quoted(key.name)} = c.${quoted(key.name)}`);
-  return `from ${liveName(table)} l where ${same.join(" and ")}`;
+/** Records that had no row when a constant was given have nothing that tells it, once the catalog does not. */
+function unknownFill(model: Model, table: Table, { type }: Added): OnCopies {
+  return {
+    tableId: table.id,
+    sql: (copy, names) => notedOther(copy, names, sqlOf(type), "null", `not exists (select ${liveRow(table, copy)})`),
+    other: { id: model.nextId, type, onceRewritten: true, isOfWindow: true },
+  };
 }
 
 /** Copies get what the live row has, and null if there is none: nobody could know more. */
 function fromLive(table: Table, name: string): Pick<OnCopies, "tableId" | "sql"> {
-  const value = `(select l.${quoted(name)} ${liveRow(table)})`;
-  return { tableId: table.id, sql: (copy) => `update ${copy} c set ${quoted(name)} = ${value}` };
+  const value = (copy: string) => `(select l.${quoted(name)} ${liveRow(table, copy)})`;
+  return { tableId: table.id, sql: (copy) => `update ${copy} c set ${quoted(name)} = ${value(copy)}` };
 }
 
 const addNullable: ChangeKind = (model, table, dice) => ({
@@ -87,6 +93,15 @@ const addWithDefault =
     return { steps: [add, { sql, after }] };
   };
 
+/** What only rows could tell, once they cannot. */
+function unwitnessed(table: Table, { id, type }: Pick<Column, "id" | "type">): OnCopies {
+  return {
+    tableId: table.id,
+    sql: (copy, names) => notedOther(copy, names, sqlOf(type), "null", "false"),
+    other: { id, type, isOfWindow: true },
+  };
+}
+
 const addVolatile: ChangeKind = (model, table, dice) => {
   const [type, value] = dice.pick([
     ["uuid", "gen_random_uuid()"],
@@ -100,7 +115,8 @@ const addVolatile: ChangeKind = (model, table, dice) => {
   const column = `${quoted(added.name)} ${type}`;
   const sql = `alter table ${liveName(table)} add column ${column}${nullable ? "" : " not null"} default ${value}`;
   const add = { tableId: table.id, sql: (copy: string) => `alter table ${copy} add column ${column}` };
-  return { steps: [{ sql, onCopies: [add, fromLive(table, added.name)], after }], isLearnedLate: true };
+  const unknown = unwitnessed(table, { id: model.nextId, type });
+  return { steps: [{ sql, onCopies: [add, fromLive(table, added.name), unknown], after }], isLearnedLate: true };
 };
 
 /** As TypeORM does it for a changed type. */
@@ -132,9 +148,11 @@ const addGenerated: ChangeKind = (model, table, dice) => {
   const added = { name: freeName(table, "plain", dice), type, generated } as const;
   const step = addition(model, table, added, ` generated always as (${expressionOf(table, generated)}) stored`);
   const { id } = withAdded(model, table, added).column;
-  const note = (copy: string) => `alter table ${copy} add column ${otherName(id)} ${type};
-    update ${copy} c set ${otherName(id)} = (select l.${quoted(added.name)} ${liveRow(table)})`;
-  const noted: OnCopies = { tableId: table.id, sql: note, other: { id, type } };
+  const noted: OnCopies = {
+    tableId: table.id,
+    sql: (copy, names) => notedOther(copy, names, type, `(select l.${quoted(added.name)} ${liveRow(table, copy)})`),
+    other: { id, type },
+  };
   return { steps: [{ ...step, onCopies: [...(step.onCopies ?? []), noted] }] };
 };
 
@@ -148,15 +166,16 @@ const dropExpression: ChangeKind = (model, table, dice) => {
   const able = table.columns.filter(({ generated }) => generated !== null);
   if (able.length === 0) return null;
   const column = dice.pick(able);
-  const { id, name } = column;
+  const { id, name, type } = column;
   const after = withTable(model, withColumn(table, { ...column, generated: null }));
   const sql = (target: string) => `alter table ${target} alter column ${quoted(name)} drop expression`;
-  const note = (copy: string) => `update ${copy} c
-    set ${otherName(id)} = coalesce((select l.${quoted(name)} ${liveRow(table)}), ${otherName(id)})`;
-  const onCopies = [
-    { tableId: table.id, sql },
-    { tableId: table.id, sql: note, unlessHad: id },
-  ];
+  const noted: OnCopies = {
+    tableId: table.id,
+    sql: (copy, names) => notedOther(copy, names, sqlOf(type), `(select l.${quoted(name)} ${liveRow(table, copy)})`),
+    unlessHad: id,
+    other: { id, type },
+  };
+  const onCopies = [{ tableId: table.id, sql }, noted, unwitnessed(table, { id, type })];
   return { steps: [{ sql: sql(liveName(table)), onCopies, after }], isLearnedLate: true };
 };
 

@@ -5,22 +5,45 @@ import type { Model, Table } from "./model.js";
 /** What a statement does to the saved copies of one table. */
 export interface OnCopies {
   readonly tableId: number;
-  readonly sql: (copy: string) => string;
+  readonly sql: (copy: string, other: Names) => string;
   /** If the rows of a copy do not allow it: the column whose old values are lost, and how the copy goes on. */
-  readonly otherwise?: { readonly sql: (copy: string) => string; readonly lost: number };
+  readonly otherwise?: { readonly sql: (copy: string) => string; readonly lost: number; readonly column: string };
   /** Only of copies that had not this column when they were taken. */
   readonly unlessHad?: number;
-  /** A generated column of which other values are right as well, once it is ordinary: those of otherName. */
+  /** Another value that is right as well, which the SQL puts under its names. */
   readonly other?: Other;
+  /** The same change for other values of the column; those that do not allow it are of no use any more. */
+  readonly others?: {
+    readonly id: number;
+    readonly type: ColumnType;
+    readonly sql: (copy: string, name: string) => string;
+  };
+}
+
+/** Columns of a copy: another value, and whether the row has one. */
+export interface Names {
+  readonly value: string;
+  readonly is: string;
 }
 
 export interface Other {
   readonly id: number;
-  /** Of the other values; once the column has another, they are of no use. */
   readonly type: ColumnType;
+  /** The text that the value had, which a later type may take again; nothing else is right. */
+  readonly isLost?: boolean;
+  /** Right only if the table is rewritten before the next install: nobody can read then what ADD COLUMN gave. */
+  readonly onceRewritten?: boolean;
+  /** Only of a column that came after the last install. */
+  readonly ifAdded?: boolean;
+  /** Until the next install: right for every row once its records have other keys, or it is another table. */
+  readonly isOfWindow?: boolean;
 }
 
-export const otherName = (columnId: number): string => `other_${columnId}`;
+/** SQL that gives a copy `c` another value of a column, in the rows for which a condition holds. */
+export function notedOther(copy: string, { value, is }: Names, type: string, sql: string, condition = "true"): string {
+  return `alter table ${copy} add column ${value} ${type}, add column ${is} boolean;
+    update ${copy} c set ${value} = ${sql}, ${is} = ${condition}`;
+}
 
 export interface ChangeStep {
   readonly sql: string;
@@ -30,9 +53,10 @@ export interface ChangeStep {
 
 /**
  * Why a point before the change may be refused: values were rewritten by an expression or an enum made again, so that
- * what the log holds might not cast; or the table is another one.
+ * what the log holds might not cast; or the table is another one; or the point lies between a change of the records' keys
+ * and the install that follows.
  */
-export type Excuse = "rewritten" | "made again";
+export type Excuse = "rewritten" | "made again" | "rekeyed";
 
 /** A migration: one DDL statement, or several that belong together. */
 export interface Change {
@@ -55,7 +79,7 @@ export function step(
   live: string,
   after: Model,
   rest: (target: string) => string,
-  more: Pick<OnCopies, "otherwise"> = {},
+  more: Pick<OnCopies, "otherwise" | "others"> = {},
 ): ChangeStep {
   return { sql: rest(live), onCopies: [{ tableId: id, sql: rest, ...more }], after };
 }

@@ -1,8 +1,9 @@
 import type pg from "pg";
-import { type ChangeStep, type Excuse, type Other, otherName } from "./change.js";
+import { type ChangeStep, type Excuse, type Names, notedOther, type OnCopies, type Other } from "./change.js";
 import { sqlOf } from "./column-types.js";
-import { liveName, type Model, type Table } from "./model.js";
+import { expressionOf, liveName, type Model, type Table } from "./model.js";
 import { listed, quoted } from "./quoted.js";
+import type { RightTexts } from "./row-differences.js";
 
 /** The rows of one table as they were at a bookmark. Each DDL statement after it is applied to them too. */
 export interface Copy {
@@ -14,8 +15,8 @@ export interface Copy {
   readonly had: readonly number[];
   /** Columns whose values the copy could not bring to another type. */
   readonly lost: readonly number[];
-  /** Columns of which other values are right as well. */
-  readonly others: readonly Other[];
+  /** Other values that are right as well. */
+  readonly others: readonly (Other & Names)[];
   readonly excuses: readonly Excuse[];
 }
 
@@ -23,13 +24,20 @@ export interface Copy {
 export class Copies {
   /** Replaced as a whole, so that who takes a transaction back can put back what was there. */
   all: readonly Copy[] = [];
+  #nextOther = 0;
+  /** The columns that the last install knew. */
+  #known = new Set<number>();
+  /** Tables, until the next install, whose records have other keys, and those that are others themselves. */
+  readonly #unwitnessed = new Set<number>();
+  readonly #madeAgain = new Set<number>();
+  readonly #excuses = new Set<Excuse>();
 
   get bookmarks(): string[] {
     return [...new Set(this.all.map(({ bookmark }) => bookmark))];
   }
 
   /** Copies all tables in one snapshot. */
-  async take(client: pg.Client, bookmark: string, model: Model): Promise<void> {
+  async take(client: pg.Client, bookmark: string, model: Model, excuses: readonly Excuse[] = []): Promise<void> {
     await client.query("begin isolation level repeatable read");
     for (const table of model.tables) {
       const name = `scratch.${quoted(`${bookmark}_${table.id}`)}`;
@@ -38,45 +46,165 @@ export class Copies {
         await client.query(`alter table ${name} alter column ${quoted(column.name)} drop not null`);
       const columns = listed(table.columns.filter(({ generated }) => generated === null).map((column) => column.name));
       await client.query(`insert into ${name} (${columns}) select ${columns} from ${liveName(table)}`);
+      await client.query("insert into scratch.taken select $1, max(id) from scratch.deaths", [name]);
       const had = table.columns.map(({ id }) => id);
-      this.all = [...this.all, { bookmark, tableId: table.id, name, had, lost: [], others: [], excuses: [] }];
+      this.all = [
+        ...this.all,
+        { bookmark, tableId: table.id, name, had, lost: [], others: [], excuses: [...excuses, ...this.#excuses] },
+      ];
+      for (const { id, type } of table.columns.filter(
+        (column) => !this.#known.has(column.id) && column.generated === null,
+      )) {
+        const sql = (copy: string, names: Names) => notedOther(copy, names, sqlOf(type), "null", "false");
+        await this.#change(client, this.#named(name), {
+          tableId: table.id,
+          sql,
+          other: { id, type, isOfWindow: true },
+        });
+      }
     }
     await client.query("commit");
   }
 
   /** Does to the copies, within the same transaction, what the statement did to their table. */
-  async follow(client: pg.Client, { onCopies = [] }: ChangeStep): Promise<void> {
-    for (const { tableId, sql, otherwise, unlessHad, other } of onCopies) {
-      for (const copy of this.all) {
-        if (copy.tableId !== tableId || copy.had.includes(unlessHad ?? -1)) continue;
-        await client.query("savepoint copy");
-        try {
-          await client.query(sql(copy.name));
-          if (other !== undefined) this.#replace(copy, { others: [...copy.others, other] });
-        } catch (error) {
-          if (otherwise === undefined) throw error;
-          await client.query("rollback to savepoint copy");
-          await client.query(otherwise.sql(copy.name));
-          this.#replace(copy, { lost: [...copy.lost, otherwise.lost] });
-        }
+  async follow(client: pg.Client, { onCopies = [], after }: ChangeStep): Promise<void> {
+    const columns = idsOf(after);
+    for (const { name } of this.all) {
+      const before = this.#named(name).others;
+      for (const change of onCopies.filter(({ tableId }) => tableId === this.#named(name).tableId)) {
+        if (this.#named(name).had.includes(change.unlessHad ?? -1)) continue;
+        await this.#change(client, this.#named(name), change);
+        if (change.others !== undefined) await this.#changeOthers(client, name, before, change.others);
       }
+      for (const other of this.#named(name).others) if (!columns.has(other.id)) await this.#forget(client, name, other);
     }
   }
 
+  async #change(client: pg.Client, copy: Copy, { sql, otherwise, other }: OnCopies): Promise<void> {
+    if (other?.ifAdded === true && this.#known.has(other.id)) return;
+    const names = { value: `other_${this.#nextOther}`, is: `is_other_${this.#nextOther++}` };
+    if (await tried(client, sql(copy.name, names), { isOptional: otherwise !== undefined || other !== undefined })) {
+      if (other === undefined) return;
+      const onceRewritten = other.onceRewritten === true && !this.#madeAgain.has(copy.tableId);
+      this.#replace(copy, { others: [...copy.others, { ...other, ...names, onceRewritten }] });
+      if (other.isOfWindow === true && this.#unwitnessed.has(copy.tableId))
+        await client.query(`update ${copy.name} set ${names.is} = true`);
+    } else if (otherwise !== undefined) {
+      const { column, lost } = otherwise;
+      const text = `c.${quoted(column)}::text`;
+      await client.query(notedOther(copy.name, names, "text", text, `${text} is not null`));
+      await client.query(otherwise.sql(copy.name));
+      const other: Other = { id: lost, type: "text", isLost: true };
+      this.#replace(copy, { lost: [...copy.lost, lost], others: [...copy.others, { ...other, ...names }] });
+    }
+  }
+
+  async #changeOthers(
+    client: pg.Client,
+    name: string,
+    before: Copy["others"],
+    { id, type, sql }: NonNullable<OnCopies["others"]>,
+  ): Promise<void> {
+    for (const other of before.filter((candidate) => candidate.id === id && candidate.isLost !== true)) {
+      if (await tried(client, sql(name, other.value), { isOptional: true })) {
+        const { others } = this.#named(name);
+        this.#replace(this.#named(name), { others: others.map((one) => (one === other ? { ...one, type } : one)) });
+      } else await this.#forget(client, name, other);
+    }
+  }
+
+  async #forget(client: pg.Client, name: string, other: Copy["others"][number]): Promise<void> {
+    await client.query(`alter table ${name} drop column ${other.value}, drop column ${other.is}`);
+    const { others } = this.#named(name);
+    this.#replace(this.#named(name), { others: others.filter(({ value }) => value !== other.value) });
+  }
+
+  #named(name: string): Copy {
+    return this.all.find((copy) => copy.name === name) as Copy;
+  }
+
+  /** The table has other files: what it was given before the next install is not known to be so. */
+  rewritten(tableId: number): void {
+    for (const copy of this.all) {
+      if (copy.tableId !== tableId) continue;
+      this.#replace(copy, { others: copy.others.map((other) => ({ ...other, onceRewritten: false })) });
+    }
+  }
+
+  madeAgain(tableId: number): void {
+    this.#madeAgain.add(tableId);
+  }
+
+  /** No row is left of which the log could learn what became of a record. */
+  async unwitnessed(client: pg.Client, tableId: number): Promise<void> {
+    this.#unwitnessed.add(tableId);
+    for (const { name, others } of this.all.filter((copy) => copy.tableId === tableId))
+      for (const { is, isOfWindow } of others)
+        if (isOfWindow === true) await client.query(`update ${name} set ${is} = true`);
+  }
+
+  /** What the catalog told until then, the log knows. */
+  async installed(client: pg.Client, model: Model): Promise<void> {
+    this.#known = idsOf(model);
+    for (const { name, others } of this.all)
+      for (const other of others) if (other.onceRewritten === true) await this.#forget(client, name, other);
+    this.#unwitnessed.clear();
+    this.#madeAgain.clear();
+    this.#excuses.clear();
+    this.all = this.all.map((copy) => ({
+      ...copy,
+      others: copy.others.map((other) => ({ ...other, isOfWindow: false })),
+    }));
+  }
+
+  /** For copies that there are, and those that are taken before the next install. */
   excuse(excuse: Excuse): void {
+    this.#excuses.add(excuse);
     for (const copy of this.all) this.#replace(copy, { excuses: [...copy.excuses, excuse] });
   }
 
-  /** The copy's rows as rowsOf gives them, in the columns of today; with the other right values, if asked for. */
-  rows(client: pg.Client, copy: Copy, table: Table, { values = "own" }: { values?: "own" | "other" } = {}) {
-    const columns = table.columns.map(({ id, name, role, type, generated }) => {
-      if (role === "excluded") return `null as ${quoted(name)}`;
-      const other = copy.others.find((one) => one.id === id && sqlOf(one.type) === sqlOf(type));
-      return values === "own" || generated !== null || other === undefined
-        ? quoted(name)
-        : `${otherName(id)} as ${quoted(name)}`;
-    });
+  /** The copy's rows as rowsOf gives them, in the columns of today. */
+  rows(client: pg.Client, copy: Copy, table: Table) {
+    const columns = table.columns.map(({ name, role }) =>
+      role === "excluded" ? `null as ${quoted(name)}` : quoted(name),
+    );
     return rowsOf(client, `select ${columns.join(", ")} from ${copy.name}`, table);
+  }
+
+  /** For each row and column of today the texts that are right. */
+  async rightTexts(client: pg.Client, copy: Copy, table: Table): Promise<RightTexts[]> {
+    const columns = table.columns.map(({ id, name, role, type, generated }) => {
+      const own = role === "excluded" ? "null::text" : `c.${quoted(name)}::text`;
+      const others = copy.others.filter(
+        (other) =>
+          other.id === id &&
+          (other.isLost === true || sqlOf(other.type) === sqlOf(type)) &&
+          other.onceRewritten !== true,
+      );
+      if (generated !== null) {
+        const base = quoted(table.columns.find((column) => column.id === generated.from)?.name ?? "");
+        const made = (of: string) => expressionOf(table, generated).replaceAll(base, () => of);
+        return [
+          `jsonb_build_array(${own})`,
+          ...copy.others
+            .filter((other) => other.id === generated.from && other.isLost !== true)
+            .map(
+              ({ value, is }) =>
+                `case when c.${is} then jsonb_build_array((${made(`c.${value}`)})::text) else '[]' end`,
+            ),
+        ].join(" || ");
+      }
+      const more = others;
+      const lost = others.filter(({ isLost }) => isLost).map(({ is }) => `c.${is}`);
+      return [
+        `case when ${["false", ...lost].join(" or ")} then '[]' else jsonb_build_array(${own}) end`,
+        ...more.map(({ value, is }) => `case when c.${is} then jsonb_build_array(c.${value}::text) else '[]' end`),
+      ].join(" || ");
+    });
+    const { rows } = await client.query<{ texts: RightTexts }>(
+      `select jsonb_build_array(${columns.join(", ")}) as texts from ${copy.name} c`,
+    );
+    return rows.map(({ texts }) => texts);
   }
 
   #replace(copy: Copy, more: Partial<Copy>): void {
@@ -91,4 +219,21 @@ export async function rowsOf(client: pg.Client, query: string, { columns }: Tabl
     `select jsonb_build_array(to_jsonb(r.*), array[${texts}])::text as row from (${query}) r order by 1`,
   );
   return rows.map(({ row }) => row);
+}
+
+function idsOf({ tables }: Model): Set<number> {
+  return new Set(tables.flatMap(({ columns }) => columns.map(({ id }) => id)));
+}
+
+/** Whether a statement could be run. One that is not optional is not refused. */
+async function tried(client: pg.Client, sql: string, { isOptional }: { isOptional: boolean }): Promise<boolean> {
+  if (isOptional) await client.query("savepoint copy");
+  try {
+    await client.query(sql);
+    return true;
+  } catch (error) {
+    if (!isOptional) throw error;
+    await client.query("rollback to savepoint copy");
+    return false;
+  }
 }

@@ -21,6 +21,8 @@ export interface Partition {
   /** Keys from here to 100 above. */
   readonly from: number;
   readonly attached: boolean;
+  /** Whether the last install saw it: of one that comes and goes before the next, the log knows nothing. */
+  readonly known?: boolean;
 }
 
 export interface Table {
@@ -74,9 +76,21 @@ export function withoutColumn(table: Table, { id, name }: Column): Table {
 export function installed(model: Model): Model {
   const tables = model.tables.map((table) => ({
     ...table,
+    partitions: table.partitions?.map((partition) => ({ ...partition, known: partition.attached })) ?? null,
     hiddenNames: table.columns.filter(({ role }) => role === "excluded").map(({ name }) => name),
   }));
   return { ...model, tables };
+}
+
+/** Whether a table's keys have another type than before, or other labels. */
+export function hasOtherKeys(before: Model, now: Model): boolean {
+  const typesOf = ({ tables, enums }: Model) =>
+    tables.map((table) =>
+      keysOf(table).map(({ type }) =>
+        typeof type === "string" ? type : enums.find(({ name }) => name === type.enumName)?.labels,
+      ),
+    );
+  return JSON.stringify(typesOf(before)) !== JSON.stringify(typesOf(now));
 }
 
 const names = ["a", "b", "c", "d", "name", "plan", "camelCase", "user", "x y", "data", "position"];

@@ -51,19 +51,24 @@ function filled(model: Model, table: Table, { name, from }: Partition, dice: Dic
   ];
 }
 
+/** One that is not the last, and that the last install saw. */
+function goes({ partitions }: Table, dice: Dice): Partition | undefined {
+  const attached = (partitions ?? []).filter((partition) => partition.attached);
+  const known = attached.filter((partition) => partition.known === true);
+  return attached.length < 2 || known.length === 0 ? undefined : dice.pick(known);
+}
+
 const detach: ChangeKind = (model, table, dice) => {
-  const attached = (table.partitions ?? []).filter((partition) => partition.attached);
-  if (table.partitions === null || attached.length < 2) return null;
-  const gone = dice.pick(attached);
+  const gone = goes(table, dice);
+  if (gone === undefined || table.partitions === null) return null;
   const sql = `alter table ${liveName(table)} detach partition public.${quoted(gone.name)}`;
   const partitions = table.partitions.map((other) => (other === gone ? { ...gone, attached: false } : other));
   return { steps: [{ sql, after: withPartitions(model, table, partitions) }], isLearnedLate: true };
 };
 
 const drop: ChangeKind = (model, table, dice) => {
-  const attached = (table.partitions ?? []).filter((partition) => partition.attached);
-  if (table.partitions === null || attached.length < 2) return null;
-  const gone = dice.pick(attached);
+  const gone = goes(table, dice);
+  if (gone === undefined || table.partitions === null) return null;
   const partitions = table.partitions.filter((other) => other !== gone);
   const sql = `drop table public.${quoted(gone.name)}`;
   return { steps: [{ sql, after: withPartitions(model, table, partitions) }], isLearnedLate: true };

@@ -1,6 +1,7 @@
-import { type Change, type ChangeKind, otherName, step } from "./change.js";
+import { type Change, type ChangeKind, notedOther, type OnCopies, step } from "./change.js";
 import { type ColumnType, isTextual, type Scalar, sqlOf } from "./column-types.js";
 import { type Column, liveName, type Model, type Table, withColumn, withTable } from "./model.js";
+import { liveRow } from "./lives.js";
 import { quoted } from "./quoted.js";
 
 /** Where ALTER TYPE needs no USING. */
@@ -58,17 +59,44 @@ export interface Retype {
   readonly column: Column;
   readonly type: ColumnType;
   readonly using?: string | undefined;
+  /** Other values stay as they are: they are what the log holds, and the type stays. (Default: false) */
+  readonly keepsOthers?: boolean;
 }
 
-export function retyped(model: Model, table: Table, { column, type, using }: Retype): Change["steps"][number] {
-  const alter = (target: string) => `alter table ${target} alter column ${quoted(column.name)} type ${sqlOf(type)}`;
-  return step(
+export function retyped(
+  model: Model,
+  table: Table,
+  { column, type, using, keepsOthers = false }: Retype,
+): Change["steps"][number] {
+  const { id, name, role } = column;
+  const alter = (target: string, of = quoted(name)) => `alter table ${target} alter column ${of} type ${sqlOf(type)}`;
+  const expression = (of: string) => using?.replaceAll(quoted(name), () => of) ?? `${of}::${sqlOf(type)}`;
+  // A key is a cast of what it was, and what nobody knows stays unknown.
+  const ofOther = (of: string) => (role === "key" ? `${of}::${sqlOf(type)}` : expression(of));
+  const change = step(
     table,
     liveName(table),
     withTable(model, withColumn(table, { ...column, type })),
-    (target) => alter(target) + (using === undefined ? "" : ` using ${using}`),
-    { otherwise: { sql: (copy) => `${alter(copy)} using null`, lost: column.id } },
+    (target) => alter(target) + (using === undefined ? "" : ` using ${expression(quoted(name))}`),
+    {
+      otherwise: { sql: (copy) => `${alter(copy)} using null`, lost: id, column: name },
+      ...(!keepsOthers && {
+        others: {
+          id,
+          type,
+          sql: (copy: string, of: string) =>
+            `${alter(copy, of)} using case when ${of} is not null then ${ofOther(of)} end`,
+        },
+      }),
+    },
   );
+  // What a column held between its coming and its change of type is in no shape that an install knew.
+  const between: OnCopies = {
+    tableId: table.id,
+    sql: (copy, names) => notedOther(copy, names, sqlOf(type), "null"),
+    other: { id, type, ifAdded: true },
+  };
+  return { ...change, onCopies: [...(change.onCopies ?? []), between] };
 }
 
 /** The expression with the column's name in place of `c`. */
@@ -78,13 +106,25 @@ const retype: ChangeKind = (model, table, dice) => {
   const able = table.columns.filter(({ generated }) => generated === null);
   const column = dice.pick(able);
   const type = typeof column.type === "string" ? dice.pick(plainly[column.type]) : "text";
-  return { steps: [retyped(model, table, { column, type })] };
+  // Keys with other digits under the same type: capture cannot tell them from those before.
+  const isLearnedLate = column.role === "key" && [column.type, type].every((of) => sqlOf(of).startsWith("numeric"));
+  // As text, a list or a time is written otherwise than in the log: of a value that no row has any more it is not known.
+  const losesForm = type === "text" && /\[\]$|^timestamp/.test(sqlOf(column.type));
+  return { steps: [retyped(model, table, { column, type })], isLearnedLate, ...(losesForm && { excuse: "rewritten" }) };
 };
 
 const retypeUsing: ChangeKind = (model, table, dice) => {
   const column = dice.pick(table.columns.filter(({ generated }) => generated === null));
   const [type, expression] = dice.pick(expressionsFor(column.type));
-  const steps = [retyped(model, table, { column, type, using: of(column, expression) })];
+  const keepsOthers = sqlOf(type) === sqlOf(column.type);
+  const change = retyped(model, table, { column, type, using: of(column, expression), keepsOthers });
+  if (keepsOthers) return { steps: [withRaw(change, table, column)], excuse: "rewritten", isLearnedLate: true };
+  const steps = [
+    {
+      ...change,
+      onCopies: [castOnly(table, { column, type, using: of(column, expression) }), ...(change.onCopies ?? [])],
+    },
+  ];
   return { steps, excuse: "rewritten", isLearnedLate: true };
 };
 
@@ -94,17 +134,37 @@ const sameTypeUsing: ChangeKind = (model, table, dice) => {
   const column = dice.pick(able);
   const using = of(column, dice.pick(rewritesOf(column.type)));
   return {
-    steps: [withRaw(retyped(model, table, { column, type: column.type, using }), table, column)],
+    steps: [withRaw(retyped(model, table, { column, type: column.type, using, keepsOthers: true }), table, column)],
     excuse: "rewritten",
     isLearnedLate: true,
   };
 };
 
+/**
+ * What the expression makes of a value that its row does not have any more, nobody saw: a cast of it is as right. So is
+ * that of a key, which makes every record another one.
+ */
+function castOnly(table: Table, { column: { id, name, role }, type, using = "" }: Retype): OnCopies {
+  const own = `c.${quoted(name)}`;
+  const made = using.replaceAll(quoted(name), () => own);
+  const seen = (copy: string) => `exists (
+    select ${liveRow(table, copy)} and l.${quoted(name)}::text is not distinct from (${made})::text)`;
+  return {
+    tableId: table.id,
+    sql: (copy, names) =>
+      notedOther(copy, names, sqlOf(type), `${own}::${sqlOf(type)}`, role === "key" ? "true" : `not ${seen(copy)}`),
+    other: { id, type },
+  };
+}
+
 /** The log shows what a value was, as after any update, unless the DDL gave the record its first one: both are right. */
 function withRaw(change: Change["steps"][number], { id: tableId }: Table, { id, name, type }: Column) {
-  const note = (copy: string) => `alter table ${copy} add column if not exists ${otherName(id)} ${sqlOf(type)};
-    update ${copy} set ${otherName(id)} = ${quoted(name)} where ${otherName(id)} is null`;
-  return { ...change, onCopies: [{ tableId, sql: note, other: { id, type } }, ...(change.onCopies ?? [])] };
+  const noted: OnCopies = {
+    tableId,
+    sql: (copy, names) => notedOther(copy, names, sqlOf(type), quoted(name)),
+    other: { id, type },
+  };
+  return { ...change, onCopies: [noted, ...(change.onCopies ?? [])] };
 }
 
 export const retypes = {

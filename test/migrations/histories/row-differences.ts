@@ -12,6 +12,32 @@ export function rowDifferences(table: Table, is: readonly string[], wanted: read
   return new Map([...keys].map((key) => [key, lineOf(table, key, missing?.get(key), unexpected?.get(key))]));
 }
 
+/** Rows, as rowsOf gives them, that are none of those that are right, or missing; a line each. */
+export function wrongRows({ name, columns }: Table, is: readonly string[], right: readonly RightTexts[]): string[] {
+  const rows = new Set(is.map(textsOf));
+  const keys = columns.flatMap(({ role }, index) => (role === "key" ? [index] : []));
+  const isRight = (texts: Texts, wanted: RightTexts, index: number) => wanted[index]?.includes(texts[index] ?? null);
+  const lines = right.flatMap((wanted) => {
+    const candidates = [...rows].filter((row) => keys.every((index) => isRight(row, wanted, index)));
+    const texts = candidates.find((row) => columns.every((_, index) => isRight(row, wanted, index))) ?? candidates[0];
+    const key = keys.map((index) => wanted[index]?.join(" or ")).join(" ");
+    if (texts === undefined) return [`${name} ${key} is missing`];
+    rows.delete(texts);
+    const other = columns.flatMap((column, index) => {
+      const allowed = wanted[index]?.map((text) => JSON.stringify(text)).join(" or ");
+      return isRight(texts, wanted, index) ? [] : [`${column.name} is ${JSON.stringify(texts[index])}, not ${allowed}`];
+    });
+    return other.length === 0 ? [] : [`${name} ${key}: ${other.join("; ")}`];
+  });
+  return [
+    ...lines,
+    ...[...rows].map((texts) => `${name} ${keyOf({ columns }, texts)} is there: ${JSON.stringify(texts)}`),
+  ];
+}
+
+/** For each column the texts that are right. */
+export type RightTexts = readonly (readonly (string | null)[])[];
+
 type Texts = readonly (string | null)[];
 
 function lineOf({ name, columns }: Table, key: string, was: Texts | undefined, now: Texts | undefined): string {
@@ -30,6 +56,6 @@ function textsOf(row: string): (string | null)[] {
   return texts;
 }
 
-function keyOf({ columns }: Table, texts: readonly (string | null)[]): string {
+function keyOf({ columns }: Pick<Table, "columns">, texts: readonly (string | null)[]): string {
   return columns.flatMap(({ role }, index) => (role === "key" ? [texts[index]] : [])).join(" ");
 }

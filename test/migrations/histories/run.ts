@@ -5,7 +5,10 @@ import { Copies } from "./copies.js";
 import { Divergence, nameOf } from "./divergence.js";
 import { firstModel } from "./first-tables.js";
 import { expectAllHolds, expectNothingMisread } from "./judge.js";
-import { installed, type Model } from "./model.js";
+import type pg from "pg";
+import { hasOtherKeys, installed, keysOf, liveName, type Model } from "./model.js";
+import { keysOfAll, noteLostRows, noteOtherKeys, notingDeaths } from "./lives.js";
+import { quoted } from "./quoted.js";
 import type { SessionName, World } from "./world.js";
 import { type Write, writeSql } from "./writes.js";
 
@@ -28,28 +31,34 @@ export class Run {
   readonly counts = noCounts();
   readonly #copies = new Copies();
   #model: Model;
+  /** As the last install left it. */
+  #installed: Model;
   /** Whether rows changed in a way that the log learns from the next install. */
   #isAhead = false;
+  readonly #files = new Map<number, { files: string; oid: string }>();
 
   constructor(
     private readonly world: World,
     private readonly history: MigrationHistory,
     private readonly kinds: readonly string[] = allKinds,
   ) {
-    this.#model = firstModel(history.first);
+    this.#model = this.#installed = firstModel(history.first);
   }
 
   async all(): Promise<void> {
     const { beginning, releases, end } = this.history;
     await this.world.create(this.#model);
     await this.world.release(this.#model);
+    await this.#copies.installed(this.world.watcher, this.#model);
+    await this.#noteRewritten(this.#model, this.world.watcher);
     await this.#writes("A", beginning);
     await this.#moment();
     for (const steps of releases) {
       for (const step of steps) await this.#step(step);
       await this.world.release(this.#model);
-      this.#model = installed(this.#model);
+      this.#model = this.#installed = installed(this.#model);
       this.#isAhead = false;
+      await this.#copies.installed(this.world.watcher, this.#model);
       this.counts.installs++;
       await this.#judge();
     }
@@ -74,7 +83,8 @@ export class Run {
     const bookmark = `moment${this.counts.moments++}`;
     await this.world.log.bookmark(bookmark);
     this.world.lines.push(`bookmark ${bookmark}`);
-    await this.#copies.take(this.world.watcher, bookmark, this.#model);
+    const excuses = hasOtherKeys(this.#installed, this.#model) ? (["rekeyed"] as const) : [];
+    await this.#copies.take(this.world.watcher, bookmark, this.#model, excuses);
   }
 
   async #calls(): Promise<void> {
@@ -152,6 +162,7 @@ export class Run {
     const { world } = this;
     const client = world.sessions.A;
     if (!how.isAlone) await client.query(how.inTransaction ? "savepoint statement" : "begin");
+    const before = await keysOfAll(client, this.#model.tables);
     try {
       await world.query("A", step.sql);
     } catch (error) {
@@ -161,10 +172,37 @@ export class Run {
       return false;
     }
     await this.#copies.follow(client, step);
+    for (const [index, table] of step.after.tables.entries()) {
+      const alters = `alter table ${liveName(table)} alter column`;
+      const isAltered = keysOf(table).some(({ name }) => step.sql.startsWith(`${alters} ${quoted(name)} type`));
+      const isMadeAgain = step.sql.startsWith(`drop table ${liveName(table)} `);
+      const isOther = isAltered || hasOtherKeys(this.#model, step.after);
+      const losesRows = isMadeAgain || (table.partitions !== null && /^drop table|detach partition/.test(step.sql));
+      if (losesRows) await noteLostRows(client, table, before[index] ?? []);
+      if (losesRows || (isOther && (await noteOtherKeys(client, table, before[index] ?? []))))
+        await this.#copies.unwitnessed(client, table.id);
+    }
+    await this.#noteRewritten(step.after, how.isAlone ? this.world.watcher : client);
     if (!how.isAlone && !how.inTransaction) await client.query("commit");
     this.#model = step.after;
     this.counts.changes++;
     return true;
+  }
+
+  /** Whether a statement gave a table other files shows in the catalog. */
+  async #noteRewritten({ tables }: Model, client: pg.Client): Promise<void> {
+    for (const table of tables) {
+      const { rows } = await client.query<{ files: string; oid: string }>(
+        `select $1::regclass::oid::text as oid, string_agg(pg_relation_filenode(oid)::text, ' ' order by oid) as files
+         from (select $1::regclass as oid union select relid from pg_partition_tree($1::regclass)) r`,
+        [liveName(table)],
+      );
+      const { files = "", oid = "" } = rows[0] ?? {};
+      const before = this.#files.get(table.id);
+      if (before !== undefined && before.oid !== oid) this.#copies.madeAgain(table.id);
+      if (before !== undefined && before.files !== files) this.#copies.rewritten(table.id);
+      this.#files.set(table.id, { files, oid });
+    }
   }
 
   async #writes(session: SessionName, writes: readonly Write[], { inTransaction = false } = {}): Promise<void> {
@@ -173,7 +211,7 @@ export class Run {
       if (inTransaction) await client.query("savepoint write");
       this.counts.writes++;
       try {
-        await this.world.query(session, writeSql(this.#model, write));
+        await notingDeaths(client, this.#model.tables, () => this.world.query(session, writeSql(this.#model, write)));
       } catch (error) {
         if (inTransaction) await client.query("rollback to savepoint write");
         expectOwnRefusal(error, /^(22|23|40)/);

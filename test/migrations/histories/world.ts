@@ -5,6 +5,7 @@ import { createDatabase, type TestDatabase } from "../../database.js";
 import { newDataSource } from "../../tracked-application.js";
 import { entitiesOf } from "./entities.js";
 import { type Model } from "./model.js";
+import { makeDeaths } from "./lives.js";
 import { createTable } from "./table-sql.js";
 import { literal, quoted } from "./quoted.js";
 import { Divergence, nameOf } from "./divergence.js";
@@ -59,7 +60,9 @@ export class World {
     );
     const lookOn = "create function public.look_on() returns trigger language plpgsql as 'begin return null; end'";
     const tables = model.tables.map((table) => createTable(model, table));
-    await this.watcher.query("create schema scratch");
+    await this.watcher.query(
+      `create schema scratch; ${makeDeaths}; create table scratch.taken (copy text, deaths bigint)`,
+    );
     for (const sql of [...enums, lookOn, ...tables]) await this.query("A", sql);
   }
 
