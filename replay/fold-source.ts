@@ -13,4 +13,6 @@ export interface FoldSource {
   readonly only?: Statement | undefined;
   /** In how many parts records are folded, each by a process of its own where Postgres has them. (Default: 1) */
   readonly parts?: number | undefined;
+  /** As the events up to the cut have it: not what later DDL made of a value. (Default: false) */
+  readonly asRecorded?: boolean;
 }

@@ -7,8 +7,8 @@ import type { FoldTable } from "./fold-table.js";
 /**
  * Whether DDL wrote values row by row after a fold's point in time, so that later events say what became of older ones.
  */
-export function hasLaterValues({ cut }: FoldSource, { history, children }: FoldTable): boolean {
-  if (history === undefined) return false;
+export function hasLaterValues({ cut, asRecorded = false }: FoldSource, { history, children }: FoldTable): boolean {
+  if (history === undefined || asRecorded) return false;
   return (
     history.filledByRow(cut.position).length > 0 || history.rewritten(cut.position, Object.keys(children)).length > 0
   );

@@ -71,7 +71,7 @@ export async function recordDifferences(session: Session, recording: Recording):
 /** Tells of every record that the table had before it got another key at a position that it goes on under that. */
 export async function recordFarewells(session: Session, recording: Recording, position: bigint): Promise<void> {
   const then: Cut = { position: position - 1n, leftOut: [], epoch: 0 };
-  const source = { ...sourceOf(recording), cut: then };
+  const source = { ...sourceOf(recording), cut: then, asRecorded: true };
   const rows = await recording.batch(() =>
     session.rows(sql`select f.record_key as key from (${stateQuery(source, recording.table)}) f where f.alive`),
   );
