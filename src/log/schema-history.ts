@@ -70,7 +70,10 @@ export class SchemaHistory {
       if (column.id !== undefined) return column;
       const same = ({ number, name }: ShapeColumn) =>
         byName ? number === column.number && name === column.name : number === column.number;
-      const named = ({ name }: ShapeColumn) => byName && name === column.name;
+      // The table may have been the one of before still, in which the name was another column's: what that hid stays hidden.
+      const wasHidden = before.some(({ number, hidden }) => number === column.number && hidden);
+      const named = ({ name, typeId, hidden }: ShapeColumn) =>
+        byName && name === column.name && typeId === column.typeId && (hidden || !wasHidden);
       return { ...column, id: (before.find(same) ?? after.find(same) ?? after.find(named))?.id };
     });
   }

@@ -54,7 +54,11 @@ function addition(model: Model, table: Table, added: Added, rest = ""): ChangeSt
   return {
     sql: `alter table ${liveName(table)} add column ${column}${notNull}`,
     onCopies: [
-      { tableId: table.id, sql: (copy) => `alter table ${copy} add column ${column}${noDefault(copy)}` },
+      // Rows of the past may hold numbers too large for the expression.
+      {
+        tableId: table.id,
+        sql: (copy) => `alter table ${copy} add column ${column.replace(" * 2)", "::numeric * 2)")}${noDefault(copy)}`,
+      },
       ...(rest.startsWith(" default") ? [unknownFill(model, table, added)] : []),
     ],
     after: withAdded(model, table, added).after,
@@ -153,7 +157,8 @@ const addGenerated: ChangeKind = (model, table, dice) => {
     sql: (copy, names) => notedOther(copy, names, type, `(select l.${quoted(added.name)} ${liveRow(table, copy)})`),
     other: { id, type },
   };
-  return { steps: [{ ...step, onCopies: [...(step.onCopies ?? []), noted] }] };
+  // What an expression cannot make of a row of the past is refused.
+  return { steps: [{ ...step, onCopies: [...(step.onCopies ?? []), noted] }], excuse: "rewritten" };
 };
 
 export function generationOf({ id, type }: Column): NonNullable<Column["generated"]> {

@@ -183,7 +183,8 @@ export class Copies {
       );
       if (generated !== null) {
         const base = quoted(table.columns.find((column) => column.id === generated.from)?.name ?? "");
-        const made = (of: string) => expressionOf(table, generated).replaceAll(base, () => of);
+        const made = (of: string) =>
+          expressionOf(table, generated).replaceAll(base, () => (generated.how === "double" ? `${of}::numeric` : of));
         return [
           `jsonb_build_array(${own})`,
           ...copy.others
