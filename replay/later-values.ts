@@ -54,17 +54,27 @@ export function laterValues(source: FoldSource, table: FoldTable, alive: string)
             || case when ${isOf(before(rewritten, ["null"]))} then '{"rewritten": true}'::jsonb else '{}' end
             || case when ${isOf(before(filled, []))} then '{"filled": true}'::jsonb else '{}' end
         end`;
+  // As text, such a value is written otherwise than in the log.
+  const losing = new Set(rewritten.filter(({ losesForm }) => losesForm).map(({ name }) => name));
+  const isFilled = (name: string) =>
+    `l.firsts -> ${quoteLiteral(name)} ? 'to' and not l.firsts -> ${quoteLiteral(name)} ? 'filled'
+        and not r.state ? ${quoteLiteral(name)}`;
   const given = [
-    ...filled.map(({ name }) =>
-      columnFrom(
-        name,
-        `l.firsts -> ${quoteLiteral(name)} ? 'to' and not l.firsts -> ${quoteLiteral(name)} ? 'filled'
-        and not r.state ? ${quoteLiteral(name)}`,
-      ),
-    ),
+    ...filled.flatMap(({ name }) => (losing.has(name) ? [] : [columnFrom(name, isFilled(name))])),
     ...rewritten.map(({ name }) => columnFrom(name, isKnown(name))),
   ];
-  const refusals = rewritten.map((column) => refusal(column, source, table));
+  const refusals = [
+    ...rewritten.map((column) => refusal(column, source, table)),
+    ...filled.flatMap(({ name }) => {
+      const column = raw(quoteLiteral(name));
+      return losing.has(name)
+        ? [
+            sql`when ${raw(isFilled(name))} and l.firsts -> ${column} ->> 'to' is not null
+          then ${raw(schema)}.refuse_record(r.record_key, ${column})`,
+          ]
+        : [];
+    }),
+  ];
   return sql`,
     later as (
       select e.record_key, ${raw(schema)}.merge((
@@ -110,7 +120,7 @@ function isKnown(name: string): string {
 /**
  * SQL: a branch that refuses a record whose value the DDL never met, if it did anything that a plain cast does not do.
  */
-function refusal({ name, position, once, losesForm }: Rewritten, { schema }: FoldSource, table: FoldTable): Statement {
+function refusal({ name, since, once, losesForm }: Rewritten, { schema }: FoldSource, table: FoldTable): Statement {
   const column = raw(quoteLiteral(name));
   const data = raw(table.today ?? "d.data");
   const isConverted = losesForm
@@ -119,7 +129,7 @@ function refusal({ name, position, once, losesForm }: Rewritten, { schema }: Fol
     select from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
     cross join lateral (select case when s.data is null then e.data else e.data || s.data end as data) d
     where e.table_name = any (${table.logNames}) and e.origin = 'migration' and e.action = 'update'
-    and e.position > ${position} and ${data} ? ${column}
+    and e.position > ${since} and ${data} ? ${column}
   )`;
   const metAnother = once && !losesForm ? sql`l.firsts ? ${column}` : sql`true`;
   return sql`when r.state ->> ${column} is not null and not ${raw(isKnown(name))} and ${metAnother} and ${isConverted}

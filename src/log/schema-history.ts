@@ -27,6 +27,8 @@ export interface FilledByRow {
 
 /** A column whose type DDL changed after a point in time, rewriting its values. */
 export interface Rewritten extends FilledByRow {
+  /** The first such change; `position` is that of the last. */
+  readonly since: bigint;
   readonly once: boolean;
   /**
    * Whether it became text from a type whose text is not what the log holds for it, so that not even a cast is known.
@@ -178,7 +180,9 @@ export class SchemaHistory {
       const change = this.changes.find(({ position, filledByRow }) => position > after && filledByRow.includes(id));
       if (change === undefined) return [];
       const isTextNow = isText.test(change.after.find((column) => column.id === id)?.type ?? "");
-      return [{ name, position: change.position, shapesBefore: isTextNow ? this.#shapesBefore(change, id) : [] }];
+      const installed = this.#installedTypes(id);
+      const shapesBefore = isTextNow ? this.#shapesWith(id, (typeId) => !installed.has(typeId)) : [];
+      return [{ name, position: change.position, shapesBefore }];
     });
   }
 
@@ -191,37 +195,39 @@ export class SchemaHistory {
     const raised = this.changes.findLastIndex(({ versions }) => raisesAll(versions, children));
     const later = this.changes.filter(({ position }, index) => position > after && index >= raised + 1);
     return this.now.flatMap(({ id, name }): Rewritten[] => {
+      const installed = this.#installedTypes(id);
       const by = later.filter(
         (change) =>
           change.rewritten.includes(id) ||
           // Added and retyped between the same two installs.
-          (!change.before.some((column) => column.id === id) && this.#shapesBefore(change, id).length > 0),
+          (!change.before.some((column) => column.id === id) &&
+            change.after.some((column) => column.id === id) &&
+            this.#shapesWith(id, (typeId) => !installed.has(typeId)).length > 0),
       );
-      const [first] = by;
-      if (first === undefined) return [];
-      const shapesBefore = this.#shapesBefore(first, id);
+      const [first, last] = [by[0], by.at(-1)];
+      if (first === undefined || last === undefined) return [];
       const types = [...first.before, ...by.flatMap((change) => change.after)].filter((column) => column.id === id);
-      const isRetyped =
-        shapesBefore.length > 0 || new Set(types.map(({ typeId, type }) => `${typeId} ${type}`)).size > 1;
+      const typeId = types.at(-1)?.typeId;
+      const shapesBefore = this.#shapesWith(id, (other) => other !== typeId);
+      const isRetyped = shapesBefore.length > 0 || new Set(types.map((of) => `${of.typeId} ${of.type}`)).size > 1;
       const losesForm = types.some(({ type }) => hasOwnForm.test(type)) && isText.test(types.at(-1)?.type ?? "");
       if (!isRetyped) return [];
-      return [
-        {
-          name,
-          position: first.position,
-          shapesBefore,
-          once: by.length === 1,
-          losesForm,
-        },
-      ];
+      const { position } = last;
+      return [{ name, position, since: first.position, shapesBefore, once: by.length === 1, losesForm }];
     });
   }
 
-  #shapesBefore(change: SchemaChange, id: number): string[] {
-    const era = this.changes.indexOf(change);
-    const typeId = change.after.find((column) => column.id === id)?.typeId;
+  /** The types that installs found a column to have. */
+  #installedTypes(id: number): Set<number> {
+    const shapes = [...this.changes.flatMap(({ before, after }) => [...before, ...after]), ...this.now];
+    return new Set(shapes.filter((column) => column.id === id).map(({ typeId }) => typeId));
+  }
+
+  /** Shapes, by hash, that capture saw and in which a column had such a type. */
+  #shapesWith(id: number, isWanted: (typeId: number) => boolean): string[] {
+    const eras = [...this.changes.keys(), this.changes.length];
     return [...this.seen.keys()].filter((hash) =>
-      this.columnsOf(era, hash).some((column) => column.id === id && column.typeId !== typeId),
+      eras.some((era) => this.columnsOf(era, hash).some((column) => column.id === id && isWanted(column.typeId))),
     );
   }
 

@@ -26,6 +26,11 @@ export type ColumnType = Scalar | { readonly enumName: string; readonly isArray:
 export interface EnumType {
   readonly name: string;
   readonly labels: readonly string[];
+  /**
+   * What was done to it since the last install. Labels are the same by their oids, or by their names in a type that was
+   * made again: after both, nobody could tell.
+   */
+  readonly touched?: "relabelled" | "made again" | undefined;
 }
 
 export function sqlOf(type: ColumnType): string {

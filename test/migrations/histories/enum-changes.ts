@@ -6,10 +6,18 @@ import { retyped } from "./retypes.js";
 
 export const labels = ["a", "b", "c", "new", "in work", "Done"] as const;
 
-const withLabels = (model: Model, { name }: EnumType, now: readonly string[]): Model => ({
+const withLabels = (
+  model: Model,
+  { name }: EnumType,
+  labels: readonly string[],
+  touched: "relabelled" | "made again",
+): Model => ({
   ...model,
-  enums: model.enums.map((other) => (other.name === name ? { name, labels: now } : other)),
+  enums: model.enums.map((other) => (other.name === name ? { name, labels, touched } : other)),
 });
+
+const notYet = (model: Model, unless: EnumType["touched"]): EnumType[] =>
+  model.enums.filter(({ touched }) => touched === undefined || touched !== unless);
 
 const columnsOf = (model: Model, { name }: EnumType): { table: Table; column: Column }[] =>
   model.tables.flatMap((table) =>
@@ -24,20 +32,22 @@ function relabelled(model: Model, of: EnumType, renames: readonly (readonly [str
   return renames.map(([from, to]) => {
     now = now.map((label) => (label === from ? to : label));
     const sql = `alter type ${quoted(of.name)} rename value ${literal(from)} to ${literal(to)}`;
-    return { sql, after: withLabels(model, of, now) };
+    return { sql, after: withLabels(model, of, now, "relabelled") };
   });
 }
 
 const renameLabel: ChangeKind = (model, _table, dice) => {
-  if (model.enums.length === 0) return null;
-  const of = dice.pick(model.enums);
+  const able = notYet(model, "made again");
+  if (able.length === 0) return null;
+  const of = dice.pick(able);
   const free = labels.filter((label) => !of.labels.includes(label));
   return { steps: relabelled(model, of, [[dice.pick(of.labels), dice.pick(free)]]) };
 };
 
 const swapLabels: ChangeKind = (model, _table, dice) => {
-  if (model.enums.length === 0) return null;
-  const of = dice.pick(model.enums);
+  const able = notYet(model, "made again");
+  if (able.length === 0) return null;
+  const of = dice.pick(able);
   const [one = "", other = ""] = dice.shuffled(of.labels);
   const steps = relabelled(model, of, [
     [one, "t"],
@@ -49,8 +59,9 @@ const swapLabels: ChangeKind = (model, _table, dice) => {
 
 /** As TypeORM does it: a label goes after the rows that had it got another one, and one comes. */
 const remake: ChangeKind = (model, _table, dice) => {
-  if (model.enums.length === 0) return null;
-  const of = dice.pick(model.enums);
+  const able = notYet(model, "relabelled");
+  if (able.length === 0) return null;
+  const of = dice.pick(able);
   const [gone = "", kept = ""] = dice.shuffled(of.labels);
   const free = labels.filter((label) => !of.labels.includes(label));
   const now = [...of.labels.filter((label) => label !== gone), dice.pick(free)];
@@ -64,7 +75,7 @@ const remake: ChangeKind = (model, _table, dice) => {
       : [to, `${quoted(name)} = ${from}`];
     return [{ sql: `update ${liveName(table)} set ${quoted(name)} = ${set} where ${where}`, after: model }];
   });
-  const after = withLabels(model, of, now);
+  const after = withLabels(model, of, now, "made again");
   steps.push({ sql: `alter type ${quoted(of.name)} rename to ${old}`, after: model });
   steps.push({ sql: `create type ${quoted(of.name)} as enum (${now.map(literal).join(", ")})`, after: model });
   for (const { table, column } of uses) {

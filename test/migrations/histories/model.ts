@@ -79,7 +79,8 @@ export function installed(model: Model): Model {
     partitions: table.partitions?.map((partition) => ({ ...partition, known: partition.attached })) ?? null,
     hiddenNames: table.columns.filter(({ role }) => role === "excluded").map(({ name }) => name),
   }));
-  return { ...model, tables };
+  const enums = model.enums.map((one) => ({ ...one, touched: undefined }));
+  return { ...model, tables, enums };
 }
 
 /** Whether a table's keys have another type than before, or other labels. */
