@@ -129,12 +129,12 @@ function liveRows(comparing: Comparing, only: Keys | undefined): Statement {
     offset 0`;
 }
 
-/** The columns that an event is described by, whatever changed. */
+/** The columns that every event needs: those of its key, its tenant and its entity. */
 function identifying({ keyColumns, tenantColumn, discriminatorColumn }: FoldTable): string[] {
   return [...new Set([...keyColumns, ...[tenantColumn, discriminatorColumn].flatMap((name) => name ?? [])])];
 }
 
-/** Rows beside the records that the log has for them, each side alone where there is no other. */
+/** Each row joined with its record in the log; also rows without a record, and records without a row. */
 function rowsAndRecords(comparing: Comparing, byValue: boolean, only: Keys | undefined): Statement {
   const { table } = comparing;
   const source = sourceOf(comparing);
@@ -143,8 +143,7 @@ function rowsAndRecords(comparing: Comparing, byValue: boolean, only: Keys | und
   const isRebuilt = byValue && apart.length < table.columns.length;
   const rebuilt = sql`left join lateral jsonb_populate_record(
     null::${raw(table.sqlName)}, case when f.alive then f.state - array[${raw(apart.join(", "))}]::text[] end) r on true`;
-  // A full join, because it can be a hash or merge join only: whatever the planner expects of either side, it does not
-  // fold again and again.
+  // A full join runs as a hash or merge join, so that a wrong estimate cannot make the planner fold once for each row.
   return sql`
     select ${raw(row)}.*, f.record_key as ${raw(knownKey)}, f.alive as ${raw(isAlive)}, f.state as ${raw(state)}
       ${raw(differences(comparing, byValue).join(""))}

@@ -20,8 +20,8 @@ export interface Recording extends Comparing {
   readonly origin: Extract<Origin, "migration" | "reconcile">;
   readonly dryRun: boolean;
   /**
-   * Runs each batch, in a transaction of its own or in the one that is open, and again if a lock was not free:
-   * `failures` times so far.
+   * Runs one batch in a new transaction, or in the open one, and retries if a lock was not free. `failures` counts the
+   * retries so far.
    */
   readonly batch: <T>(work: (failures: number) => Promise<T>) => Promise<T>;
   /** Told after each batch what it recorded, how many differing records it went through, and how many there are. */

@@ -29,8 +29,9 @@ export interface EventSource {
 }
 
 /**
- * The expressions for writers on any table: `of` gives the SQL of a column of its row in `tracked`, and changes have the
- * child's entry in it (`child`). (Default: changes are joined with `tracked`)
+ * The expressions for writers on any table. `of` gives the SQL that reads a column of the table's row in `tracked`.
+ * (Default: changes are joined with `tracked`) Each change has `child`, the entry of its entity in
+ * `discriminator_entities`.
  */
 export const ofTracked = (s: string, of = (column: string) => column) => ({
   tableName: of("table_name"),

@@ -72,7 +72,8 @@ export class SchemaHistory {
       if (column.id !== undefined) return column;
       const same = ({ number, name }: ShapeColumn) =>
         byName ? number === column.number && name === column.name : number === column.number;
-      // The table may have been the one of before still, in which the name was another column's: what that hid stays hidden.
+      // The event may be from before the table was made again, when another column had the name: if that was hidden, so
+      // is this value.
       const wasHidden = before.some(({ number, hidden }) => number === column.number && hidden);
       const named = ({ name, typeId, hidden }: ShapeColumn) =>
         byName && name === column.name && typeId === column.typeId && (hidden || !wasHidden);

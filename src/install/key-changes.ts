@@ -1,0 +1,74 @@
+import type { Session } from "../core/session.js";
+import { quoteLiteral, raw, sql } from "../core/sql.js";
+import type { SchemaHistory } from "../log/schema-history.js";
+import type { SeenColumn } from "../log/table-shape.js";
+import type { TrackedTable } from "../log/tracked-tables.js";
+import type { KnownTable } from "./schema-diff.js";
+
+/**
+ * Whether the log has events of every row under the key that the row has now, and the beginning of every record that
+ * was written since a migration. Rows from before a baseline it does not know anyway.
+ */
+export async function knowsKeys(
+  session: Session,
+  schema: string,
+  table: TrackedTable,
+  trackedId: string,
+): Promise<boolean> {
+  const images = await session.rows(sql`
+    select c.name, ${raw(schema)}.column_image_sql('t', c.name, c.kind) as sql
+    from ${raw(schema)}.columns(${table.sqlName}::regclass) c
+    where c.name = any (${table.keyColumns}::text[])`);
+  const id = images.map(({ name, sql: image }) => `${quoteLiteral(name ?? "")}, ${image}`).join(", ");
+  const keys = `array[${table.keyColumns.map(quoteLiteral).join(", ")}]::text[]`;
+  const row = await session.row(sql`
+    select k.had_rows and not k.baseline_complete or not exists (
+      select from ${raw(table.sqlName)} t
+      where not exists (
+        select from ${raw(schema)}.event e
+        where e.table_name = any (array_prepend(k.table_name, k.former_tables))
+        and e.record_key = ${raw(schema)}.record_key(jsonb_build_object(${raw(id)}), ${raw(keys)})
+      )
+    ) and not exists (
+      select from ${raw(schema)}.event e
+      where e.table_name = any (array_prepend(k.table_name, k.former_tables)) and e.shape is not null
+      and e.position > coalesce(
+        (select max(c.position) from ${raw(schema)}.schema_change c where c.tracked_id = k.id), 0)
+      and not exists (
+        select from ${raw(schema)}.event b
+        where b.table_name = any (array_prepend(k.table_name, k.former_tables)) and b.record_key = e.record_key
+        and b.action = 'create' and b.position <= e.position
+      )
+    ) as known
+    from ${raw(schema)}.tracked k where k.id = ${trackedId}::smallint`);
+  return row?.known === "t";
+}
+
+/**
+ * The first event since the last change that was written under a key of another type or with other labels: such a key
+ * has another text.
+ */
+export async function firstOfOtherKeys(
+  session: Session,
+  schema: string,
+  { trackedId, known, history }: { trackedId: string; known: KnownTable; history: SchemaHistory },
+): Promise<bigint | null> {
+  const keys = known.columns.filter(({ name }) => known.keyColumns.includes(name));
+  const labels = (column: SeenColumn | undefined) =>
+    JSON.stringify(Object.entries(column?.labels ?? {}).toSorted(([one], [other]) => Number(one) - Number(other)));
+  const shapes = [...history.seen].flatMap(([hash, columns]) => {
+    const hasOther = keys.some((key) => {
+      const seen = columns.find(({ number }) => number === key.number);
+      return seen?.typeId !== key.typeId || labels(seen) !== labels(key);
+    });
+    return hasOther ? [hash] : [];
+  });
+  if (shapes.length === 0) return null;
+  const row = await session.row(sql`
+    select min(e.position) as position
+    from ${raw(schema)}.tracked t
+    join ${raw(schema)}.event e on e.table_name = any (array_prepend(t.table_name, t.former_tables))
+    where t.id = ${trackedId}::smallint and e.shape = any (${shapes}::bigint[])
+    and e.position > ${history.changes.at(-1)?.position ?? 0n}`);
+  return row?.position == null ? null : BigInt(row.position);
+}
