@@ -120,10 +120,15 @@ function isKnown(name: string): string {
 /**
  * SQL: a branch that refuses a record whose value the DDL never met, if it did anything that a plain cast does not do.
  */
-function refusal({ name, since, once, losesForm }: Rewritten, { schema }: FoldSource, table: FoldTable): Statement {
+function refusal(
+  { name, since, once, losesForm, rekeyed }: Rewritten,
+  { schema }: FoldSource,
+  table: FoldTable,
+): Statement {
   const column = raw(quoteLiteral(name));
+  const isUnknown = losesForm || (rekeyed && !table.keyColumns.includes(name));
   const data = raw(table.today ?? "d.data");
-  const isConverted = losesForm
+  const isConverted = isUnknown
     ? sql`true`
     : sql`exists (
     select from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
@@ -131,7 +136,7 @@ function refusal({ name, since, once, losesForm }: Rewritten, { schema }: FoldSo
     where e.table_name = any (${table.logNames}) and e.origin = 'migration' and e.action = 'update'
     and e.position > ${since} and ${data} ? ${column}
   )`;
-  const metAnother = once && !losesForm ? sql`l.firsts ? ${column}` : sql`true`;
+  const metAnother = once && !isUnknown ? sql`l.firsts ? ${column}` : sql`true`;
   return sql`when r.state ->> ${column} is not null and not ${raw(isKnown(name))} and ${metAnother} and ${isConverted}
           then ${raw(schema)}.refuse_record(r.record_key, ${column})`;
 }

@@ -26,17 +26,17 @@ export async function knowsKeys(
       select from ${raw(table.sqlName)} t
       where not exists (
         select from ${raw(schema)}.event e
-        where e.table_name = any (array_prepend(k.table_name, k.former_tables))
+        where e.table_name = any (${raw(schema)}.table_names(k.table_name))
         and e.record_key = ${raw(schema)}.record_key(jsonb_build_object(${raw(id)}), ${raw(keys)})
       )
     ) and not exists (
       select from ${raw(schema)}.event e
-      where e.table_name = any (array_prepend(k.table_name, k.former_tables)) and e.shape is not null
+      where e.table_name = any (${raw(schema)}.table_names(k.table_name)) and e.shape is not null
       and e.position > coalesce(
         (select max(c.position) from ${raw(schema)}.schema_change c where c.tracked_id = k.id), 0)
       and not exists (
         select from ${raw(schema)}.event b
-        where b.table_name = any (array_prepend(k.table_name, k.former_tables)) and b.record_key = e.record_key
+        where b.table_name = any (${raw(schema)}.table_names(k.table_name)) and b.record_key = e.record_key
         and b.action = 'create' and b.position <= e.position
       )
     ) as known
@@ -44,30 +44,45 @@ export async function knowsKeys(
   return row?.known === "t";
 }
 
-/**
- * The first event since the last change that was written under a key of another type or with other labels: such a key
- * has another text.
- */
-export async function firstOfOtherKeys(
+interface Known {
+  readonly trackedId: string;
+  readonly known: KnownTable;
+  readonly history: SchemaHistory;
+}
+
+/** The first event since the last change that was written under a key of another type or with other labels. */
+export function firstOfOtherKeys(session: Session, schema: string, known: Known): Promise<bigint | null> {
+  return firstUnder(session, schema, known, (seen, key) => seen?.typeId !== key.typeId || hasOtherLabels(seen, key));
+}
+
+/** The first event since the last change that was written while a key's labels had other names than before it. */
+export function firstRelabelled(session: Session, schema: string, known: Known): Promise<bigint | null> {
+  return firstUnder(session, schema, known, (seen, key) => seen?.typeId === key.typeId && hasOtherLabels(seen, key));
+}
+
+function hasOtherLabels(seen: SeenColumn, key: SeenColumn): boolean {
+  return Object.entries(key.labels ?? {}).some(([oid, label]) => {
+    const other = seen.labels?.[oid];
+    return other !== undefined && other !== label;
+  });
+}
+
+async function firstUnder(
   session: Session,
   schema: string,
-  { trackedId, known, history }: { trackedId: string; known: KnownTable; history: SchemaHistory },
+  { trackedId, known, history }: Known,
+  isOther: (seen: SeenColumn | undefined, key: SeenColumn) => boolean,
 ): Promise<bigint | null> {
   const keys = known.columns.filter(({ name }) => known.keyColumns.includes(name));
-  const labels = (column: SeenColumn | undefined) =>
-    JSON.stringify(Object.entries(column?.labels ?? {}).toSorted(([one], [other]) => Number(one) - Number(other)));
   const shapes = [...history.seen].flatMap(([hash, columns]) => {
-    const hasOther = keys.some((key) => {
-      const seen = columns.find(({ number }) => number === key.number);
-      return seen?.typeId !== key.typeId || labels(seen) !== labels(key);
-    });
-    return hasOther ? [hash] : [];
+    const pairs = keys.map((key) => [columns.find(({ number }) => number === key.number), key] as const);
+    return pairs.some(([seen, key]) => isOther(seen, key)) ? [hash] : [];
   });
   if (shapes.length === 0) return null;
   const row = await session.row(sql`
     select min(e.position) as position
     from ${raw(schema)}.tracked t
-    join ${raw(schema)}.event e on e.table_name = any (array_prepend(t.table_name, t.former_tables))
+    join ${raw(schema)}.event e on e.table_name = any (${raw(schema)}.table_names(t.table_name))
     where t.id = ${trackedId}::smallint and e.shape = any (${shapes}::bigint[])
     and e.position > ${history.changes.at(-1)?.position ?? 0n}`);
   return row?.position == null ? null : BigInt(row.position);

@@ -39,7 +39,7 @@ export interface FoundTable {
   readonly remade: boolean;
   /** What ADD COLUMN gave to the rows of that time, by the column's number, as far as PostgreSQL still knows: JSON. */
   readonly fills: Readonly<Record<number, string>>;
-  /** Whether the log has events of every row under the key that it has now; true if no key column was altered. */
+  /** Whether the log has the events of every row under the key that it has now. */
   readonly hasKnownKeys: boolean;
 }
 
@@ -122,7 +122,8 @@ export function differenceOf(
     (known.capture === "subscriber" && (capture === "trigger" || known.absent));
   // Without all of a record's actions the log does not have its rows: there is nothing to compare them with.
   const isComplete = table.actions.length === actions.length;
-  const whole = isComplete && (found.remade || rekeyed || unbounded || recordsMore);
+  // If values moved from one key to another, rows hold what the log has under other keys.
+  const whole = isComplete && (found.remade || rekeyed || unbounded || recordsMore || hasAlteredKey(known, found));
   const partitions = Object.entries(found.storage).flatMap(([oid, { file }]) =>
     file === null || known.storage[oid] !== undefined || found.remade ? [] : [oid],
   );

@@ -14,7 +14,7 @@ import {
   type SchemaVersions,
   type Storage,
 } from "./schema-diff.js";
-import { firstOfOtherKeys, knowsKeys } from "./key-changes.js";
+import { firstOfOtherKeys, firstRelabelled, knowsKeys } from "./key-changes.js";
 import { specOf } from "./spec.js";
 
 /** What `chronicle.track` needs to know of a table's shape, and what there is to report. */
@@ -58,15 +58,17 @@ export async function followTable(
   const history = histories.get(trackedId) ?? new SchemaHistory([], new Map(), []);
   const versions = await versionsOf(session, attachment, table, trackedId);
   const { capture } = attachment.options;
-  const hasKnownKeys = !hasAlteredKey(known, found) || (await knowsKeys(session, schema, table, trackedId));
+  const before = { trackedId, known, history };
+  const hasKnownKeys =
+    (await firstRelabelled(session, schema, before)) === null &&
+    (!hasAlteredKey(known, found) || (await knowsKeys(session, schema, table, trackedId)));
   const difference = differenceOf(known, { ...found, hasKnownKeys }, table, {
     nextId: nextId(history),
     capture,
     versions,
   });
   const position = difference.change === undefined ? undefined : await drawPosition(session, schema);
-  const rekeyedFrom =
-    difference.change?.rekeyed === true ? await firstOfOtherKeys(session, schema, { trackedId, known, history }) : null;
+  const rekeyedFrom = difference.change?.rekeyed === true ? await firstOfOtherKeys(session, schema, before) : null;
   const changes = [
     ...history.changes,
     ...(difference.change === undefined || position === undefined
@@ -181,10 +183,8 @@ async function showLateValues(
         from (select ${list}::text[] as names) n
         join ${raw(schema)}.event e on e.position >= ${from} and (${to}::bigint is null or e.position < ${to}::bigint)
           and e.shape is not distinct from ${shape}::bigint
-          and e.table_name = any (
-            select unnest(array_prepend(t.table_name, t.former_tables))
-            from ${raw(schema)}.tracked t
-            where t.id = ${trackedId}::smallint)
+          and e.table_name = any (${raw(schema)}.table_names((
+            select t.table_name from ${raw(schema)}.tracked t where t.id = ${trackedId}::smallint)))
         join ${raw(schema)}.event_sensitive s
           on s.position = e.position and (s.data ?| n.names or s.previous ?| n.names)
         on conflict (position) do update set data = excluded.data, previous = excluded.previous`);

@@ -34,6 +34,11 @@ export interface Rewritten extends FilledByRow {
    * Whether it became text from a type whose text is not what the log holds for it, so that not even a cast is known.
    */
   readonly losesForm: boolean;
+  /**
+   * Whether one of these changes also gave records other keys: what became of a value then stands in the events of a new
+   * record, where nothing tells a cast from an expression.
+   */
+  readonly rekeyed: boolean;
 }
 
 type Column = SeenColumn | ShapeColumn;
@@ -213,8 +218,8 @@ export class SchemaHistory {
       const isRetyped = shapesBefore.length > 0 || new Set(types.map((of) => `${of.typeId} ${of.type}`)).size > 1;
       const losesForm = types.some(({ type }) => hasOwnForm.test(type)) && isText.test(types.at(-1)?.type ?? "");
       if (!isRetyped) return [];
-      const { position } = last;
-      return [{ name, position, since: first.position, shapesBefore, once: by.length === 1, losesForm }];
+      const [once, rekeyed] = [by.length === 1, by.some((change) => change.rekeyed)];
+      return [{ name, position: last.position, since: first.position, shapesBefore, once, losesForm, rekeyed }];
     });
   }
 

@@ -65,6 +65,14 @@ describe("a migration of the primary key's values, and writes before the install
     await expectFollowed();
   });
 
+  it("is followed if every key went to another row", async () => {
+    await app.sql("update item set name = 'changed' where id = 2");
+    await app.sql("alter table item alter column id type text using 4 - id");
+    await release();
+    await expectFollowed();
+    expect(await ids("before")).to.deep.equal(["1", "2", "3"]);
+  });
+
   it("costs no event if the keys have the same text", async () => {
     await app.sql("alter table item alter column id type text");
     await app.sql("update item set name = 'changed' where id = '1'; delete from item where id = '2'");

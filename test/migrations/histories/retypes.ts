@@ -102,8 +102,17 @@ export function retyped(
 /** The expression with the column's name in place of `c`. */
 const of = ({ name }: Column, expression: string) => expression.replace(/\bc\b/g, () => quoted(name));
 
+/** If labels were renamed in the same window, nobody can tell whether the text that a label became is from before. */
+const ableToRetype = ({ enums }: Model, { columns }: Table): Column[] =>
+  columns.filter(
+    ({ generated, type }) =>
+      generated === null &&
+      (typeof type === "string" || enums.find(({ name }) => name === type.enumName)?.touched !== "relabelled"),
+  );
+
 const retype: ChangeKind = (model, table, dice) => {
-  const able = table.columns.filter(({ generated }) => generated === null);
+  const able = ableToRetype(model, table);
+  if (able.length === 0) return null;
   const column = dice.pick(able);
   const type = typeof column.type === "string" ? dice.pick(plainly[column.type]) : "text";
   // Keys with other digits under the same type: capture cannot tell them from those before.
@@ -114,7 +123,9 @@ const retype: ChangeKind = (model, table, dice) => {
 };
 
 const retypeUsing: ChangeKind = (model, table, dice) => {
-  const column = dice.pick(table.columns.filter(({ generated }) => generated === null));
+  const able = ableToRetype(model, table);
+  if (able.length === 0) return null;
+  const column = dice.pick(able);
   const [type, expression] = dice.pick(expressionsFor(column.type));
   const keepsOthers = sqlOf(type) === sqlOf(column.type);
   const change = retyped(model, table, { column, type, using: of(column, expression), keepsOthers });

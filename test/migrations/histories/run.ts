@@ -179,8 +179,9 @@ export class Run {
       const isOther = isAltered || hasOtherKeys(this.#model, step.after);
       const losesRows = isMadeAgain || (table.partitions !== null && /^drop table|detach partition/.test(step.sql));
       if (losesRows) await noteLostRows(client, table, before[index] ?? []);
-      if (losesRows || (isOther && (await noteOtherKeys(client, table, before[index] ?? []))))
-        await this.#copies.unwitnessed(client, table.id);
+      const isRekeyed = isOther && (await noteOtherKeys(client, table, before[index] ?? []));
+      if (losesRows || isRekeyed) await this.#copies.unwitnessed(client, table.id);
+      if (isRekeyed) this.#copies.excuse("rewritten");
     }
     await this.#noteRewritten(step.after, how.isAlone ? this.world.watcher : client);
     if (!how.isAlone && !how.inTransaction) await client.query("commit");
