@@ -26,9 +26,14 @@ export async function notingDeaths(client: pg.Client, tables: readonly Table[], 
 }
 
 /** After DDL that may have given a table's records other keys: if any has another, all have ended, and others begin. */
-export async function noteOtherKeys(client: pg.Client, table: Table, before: readonly string[]): Promise<boolean> {
+export async function noteOtherKeys(
+  client: pg.Client,
+  table: Table,
+  before: readonly string[],
+  { isKnown }: { isKnown: boolean },
+): Promise<boolean> {
   const now = await keys(client, table);
-  if (before.every((key) => now.includes(key))) return false;
+  if (!isKnown && before.every((key) => now.includes(key))) return false;
   await noteDeaths(client, table, [...new Set([...before, ...now])]);
   return true;
 }

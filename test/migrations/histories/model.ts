@@ -94,6 +94,15 @@ export function hasOtherKeys(before: Model, now: Model): boolean {
   return JSON.stringify(typesOf(before)) !== JSON.stringify(typesOf(now));
 }
 
+/** Whether labels of a table's key have other names: then all of its records end, whichever labels its rows have. */
+export function hasOtherLabels(before: Model, now: Model, table: Table): boolean {
+  const labelsOf = ({ enums }: Model) =>
+    keysOf(table).map(
+      ({ type }) => typeof type !== "string" && enums.find(({ name }) => name === type.enumName)?.labels,
+    );
+  return JSON.stringify(labelsOf(before)) !== JSON.stringify(labelsOf(now));
+}
+
 const names = ["a", "b", "c", "d", "name", "plan", "camelCase", "user", "x y", "data", "position"];
 
 /** A name that no column has; more often than not one that another had before. */

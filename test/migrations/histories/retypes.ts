@@ -119,7 +119,10 @@ const retype: ChangeKind = (model, table, dice) => {
   const isLearnedLate = column.role === "key" && [column.type, type].every((of) => sqlOf(of).startsWith("numeric"));
   // As text, a list or a time is written otherwise than in the log: of a value that no row has any more it is not known.
   const losesForm = type === "text" && /\[\]$|^timestamp/.test(sqlOf(column.type));
-  return { steps: [retyped(model, table, { column, type })], isLearnedLate, ...(losesForm && { excuse: "rewritten" }) };
+  // A number that is rounded cannot be told from one that an expression made.
+  const rounds = type === "int" && sqlOf(column.type).startsWith("numeric");
+  const steps = [retyped(model, table, { column, type })];
+  return { steps, isLearnedLate, ...((losesForm || rounds) && { excuse: "rewritten" }) };
 };
 
 const retypeUsing: ChangeKind = (model, table, dice) => {

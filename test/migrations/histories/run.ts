@@ -6,7 +6,7 @@ import { Divergence, nameOf } from "./divergence.js";
 import { firstModel } from "./first-tables.js";
 import { expectAllHolds, expectNothingMisread } from "./judge.js";
 import type pg from "pg";
-import { hasOtherKeys, installed, keysOf, liveName, type Model } from "./model.js";
+import { hasOtherKeys, hasOtherLabels, installed, keysOf, liveName, type Model } from "./model.js";
 import { keysOfAll, noteLostRows, noteOtherKeys, notingDeaths } from "./lives.js";
 import { quoted } from "./quoted.js";
 import type { SessionName, World } from "./world.js";
@@ -179,7 +179,8 @@ export class Run {
       const isOther = isAltered || hasOtherKeys(this.#model, step.after);
       const losesRows = isMadeAgain || (table.partitions !== null && /^drop table|detach partition/.test(step.sql));
       if (losesRows) await noteLostRows(client, table, before[index] ?? []);
-      const isRekeyed = isOther && (await noteOtherKeys(client, table, before[index] ?? []));
+      const isKnown = hasOtherLabels(this.#model, step.after, table);
+      const isRekeyed = isOther && (await noteOtherKeys(client, table, before[index] ?? [], { isKnown }));
       if (losesRows || isRekeyed) await this.#copies.unwitnessed(client, table.id);
       if (isRekeyed) this.#copies.excuse("rewritten");
     }
