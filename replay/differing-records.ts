@@ -39,14 +39,25 @@ export interface Images {
   readonly row: string;
   /** Of each column of a row under the alias `row`. */
   readonly columns: Readonly<Record<string, string>>;
+  /**
+   * Columns that the database computes. They are not compared, but what they are is recorded with what made them
+   * another: should one become an ordinary column, its older values are in the log.
+   */
+  readonly generated: readonly string[];
 }
 
 export async function imagesOf(session: Session, schema: string, table: FoldTable): Promise<Images> {
   const row = await session.row(sql`
     select ${raw(schema)}.image_sql(${table.sqlName}::regclass, ${table.excludedColumns}::text[]) as row,
       (select jsonb_object_agg(c.name, ${raw(schema)}.column_image_sql(${raw(quoteLiteral(" chronicle row"))}, c.name, c.kind))
-       from ${raw(schema)}.columns(${table.sqlName}::regclass) c) as columns`);
-  return { row: row?.row ?? "", columns: JSON.parse(row?.columns ?? "{}") as Record<string, string> };
+       from ${raw(schema)}.columns(${table.sqlName}::regclass) c) as columns,
+      (select jsonb_agg(c.name) from ${raw(schema)}.columns(${table.sqlName}::regclass) c
+       where c.generated and c.name <> all (${table.excludedColumns}::text[])) as generated`);
+  return {
+    row: row?.row ?? "",
+    columns: JSON.parse(row?.columns ?? "{}") as Record<string, string>,
+    generated: JSON.parse(row?.generated ?? "[]") as string[],
+  };
 }
 
 /** Records by their keys in the log, and their rows by the values of the key's columns, as text. */
@@ -117,8 +128,8 @@ const [key, knownKey, isAlive, state] = [own("key"), own("known key"), own("aliv
 const isDifferent = (index: number) => own(`differs ${index}`);
 
 function liveRows(comparing: Comparing, only: Keys | undefined): Statement {
-  const { table, columns, relation = table.sqlName } = comparing;
-  const names = new Set([...columns.map(({ name }) => name), ...identifying(table)]);
+  const { table, columns, images, relation = table.sqlName } = comparing;
+  const names = new Set([...columns.map(({ name }) => name), ...images.generated, ...identifying(table)]);
   const list = [...names].map((name) => `${row}.${quoteIdentifier(name)}`).join(", ");
   return sql`
     select ${raw(list)}, ${raw(keySql(comparing))} as ${raw(key)}, ${raw(row)} as ${raw(own("whole"))},
@@ -180,9 +191,16 @@ function differingRecords(comparing: Comparing, byValue: boolean, only: Keys | u
   const object = (names: readonly string[], value: (name: string) => string) =>
     `jsonb_build_object(${names.map((name) => `${quoteLiteral(name)}, ${value(name)}`).join(", ")})`;
   const ofRow = (name: string) => images.columns[name] ?? "null";
+  const recorded = [
+    ...columns.map(({ name }, index) => [name, `${row}.${isDifferent(index)}`] as const),
+    ...images.generated.map(
+      (name) =>
+        [name, `(${row}.${state} ->> ${quoteLiteral(name)}) is distinct from (${ofRow(name)} #>> '{}')`] as const,
+    ),
+  ];
   const ofDifferent = (value: (name: string) => string) =>
-    columns
-      .map(({ name }, index) => `case when ${row}.${isDifferent(index)} then ${object([name], value)} else '{}' end`)
+    recorded
+      .map(([name, differs]) => `case when ${differs} then ${object([name], value)} else '{}' end`)
       .join(" || ") || "'{}'::jsonb";
   const more = formerKey === undefined ? "null::jsonb" : formerRecord(schema, formerKey);
   return sql`

@@ -14,6 +14,7 @@ import {
   type SchemaVersions,
   type Storage,
 } from "./schema-diff.js";
+import { settleLateValues } from "./late-values.js";
 import { firstOfOtherKeys, firstRelabelled, knowsKeys } from "./key-changes.js";
 import { specOf } from "./spec.js";
 
@@ -131,7 +132,7 @@ async function remember(
       insert into ${raw(schema)}.schema_change (position, tracked_id, change)
       values (${position}, ${trackedId}::smallint, ${stored}::jsonb)`);
   }
-  await showLateValues(session, schema, table, { trackedId, after });
+  await settleLateValues(session, schema, table, { trackedId, known, after });
   await dropTriggersOf(session, schema, Object.keys(known.storage));
   if (comparison !== undefined) {
     await session.rows(sql`
@@ -152,44 +153,6 @@ async function dropTriggersOf(session: Session, schema: string, oids: readonly s
       select from ${raw(schema)}.tracked t
       where t.table_oid = g.tgrelid or g.tgrelid in (select relid from pg_partition_tree(t.table_oid)))`);
   for (const { command } of rows) await session.run(command ?? "");
-}
-
-/**
- * Shows with their events the values that were kept apart because install did not know their column yet, unless the
- * column turned out to be sensitive.
- */
-async function showLateValues(
-  session: Session,
-  schema: string,
-  table: TrackedTable,
-  { trackedId, after }: { trackedId: string; after: SchemaHistory },
-): Promise<void> {
-  const shown = after.now.filter(({ name, hidden }) => !hidden && table.plainColumns.includes(name));
-  for (let era = 0; era <= after.changes.length; era++) {
-    const [from, to] = [after.changes[era - 1]?.position ?? 0n, after.changes[era]?.position ?? null];
-    const names = new Map<string | null, string[]>();
-    for (const { id } of shown)
-      for (const { shape, name } of after.namesOf(id, era)) names.set(shape, [...(names.get(shape) ?? []), name]);
-    for (const [shape, list] of names) {
-      const pick = (values: string) =>
-        raw(
-          `(select coalesce(jsonb_object_agg(v.key, v.value), '{}')
-            from jsonb_each(${values}) v
-            where v.key = any (n.names))`,
-        );
-      await session.rows(sql`
-        insert into ${raw(schema)}.event_late (position, data, previous)
-        select e.position, ${pick("s.data")}, ${pick("s.previous")}
-        from (select ${list}::text[] as names) n
-        join ${raw(schema)}.event e on e.position >= ${from} and (${to}::bigint is null or e.position < ${to}::bigint)
-          and e.shape is not distinct from ${shape}::bigint
-          and e.table_name = any (${raw(schema)}.table_names((
-            select t.table_name from ${raw(schema)}.tracked t where t.id = ${trackedId}::smallint)))
-        join ${raw(schema)}.event_sensitive s
-          on s.position = e.position and (s.data ?| n.names or s.previous ?| n.names)
-        on conflict (position) do update set data = excluded.data, previous = excluded.previous`);
-    }
-  }
 }
 
 async function findTable(

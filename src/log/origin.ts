@@ -7,8 +7,13 @@ import { raw, sql, type Statement } from "../core/sql.js";
  * and no context can say it: only who may change the log.
  */
 export async function markOrigin(session: Session, schema: string, origin: Origin, position: Statement): Promise<void> {
-  await session.rows(sql`select set_config('chronicle.erasing', pg_current_xact_id()::text, true)`);
+  await permitChanges(session);
   await session.rows(sql`
     update ${raw(schema)}.event e set origin = ${origin}
     where e.position = ${position} and e.transaction_id = pg_current_xact_id()`);
+}
+
+/** Leave to change what is stored, until the transaction ends. */
+export async function permitChanges(session: Session): Promise<void> {
+  await session.rows(sql`select set_config('chronicle.erasing', pg_current_xact_id()::text, true)`);
 }

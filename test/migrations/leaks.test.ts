@@ -104,6 +104,17 @@ for (const capture of ["trigger", "subscriber"] as const) {
       expect(await releases.tablesWith("canary")).to.deep.equal([]);
     });
 
+    it("forgets a new column's values if it turns out to be excluded", async () => {
+      const { first } = await started({ columns: { name: text } });
+      await first.write(["create", { id: 1, name: "Ada" }]);
+      await releases.ddl("alter table person add column pin text");
+      const next = await releases.next(excluding("pin"));
+      await next.write(["update", { id: 1, name: "A", pin: "canary-1" }], ["update", { id: 1, pin: "canary-2" }]);
+      await next.log.install();
+      expect(await releases.tablesWith("canary")).to.deep.equal([]);
+      await expectEqual(next, "in the end");
+    });
+
     /** Nothing that reads without asking for sensitive values gives one. */
     async function expectHidden({ log, entity }: PersonRelease, canaries: readonly string[]): Promise<void> {
       const events: unknown[] = [];
