@@ -2,7 +2,7 @@ import type { Link } from "../src/core/attachment.js";
 import { asEventLogError } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import type { CheckedOptions } from "../src/core/options.js";
-import { ownStatement, type PgClientClass } from "../src/core/pg-client.js";
+import { ownStatement, type PgClient, type PgClientClass } from "../src/core/pg-client.js";
 import { sendableContext } from "../src/core/request-context.js";
 import { type Connection, type Query, type Send, type Step, withText } from "./connection.js";
 import { endOfBegin } from "./statement.js";
@@ -16,6 +16,16 @@ const transactions = new WeakMap<object, Transaction>();
 /** The transaction of a connection, or undefined where the connection is not one of a TrackedClient. */
 export function transactionOf(client: object): Transaction | undefined {
   return transactions.get(client);
+}
+
+/** Whether a transaction is open on a connection that was lent to the application, by its commands or by the server. */
+export function isInTransaction(client: PgClient): boolean {
+  return transactions.get(client)?.open === true || saysInTransaction(client) === true;
+}
+
+function saysInTransaction(client: PgClient): boolean | undefined {
+  const status = client.getTransactionStatus?.();
+  return status == null ? undefined : status !== "I";
 }
 
 /**
@@ -120,12 +130,12 @@ export function trackedClient(Base: PgClientClass, options: CheckedOptions, link
       const own = (text: string, values?: readonly unknown[]) =>
         super.query({ text, ...(values === undefined ? {} : { values }), [ownStatement]: true });
       const { host, port, database } = this as unknown as { host: string; port: number; database: string };
-      const isInTransaction = () => {
-        const { getTransactionStatus } = this as { getTransactionStatus?: () => string | null };
-        const status = getTransactionStatus?.call(this);
-        return status == null ? undefined : status !== "I";
+      return {
+        transaction,
+        isInTransaction: () => saysInTransaction(this),
+        own: own as Connection["own"],
+        database: `${host}:${port}/${database}`,
       };
-      return { transaction, isInTransaction, own: own as Connection["own"], database: `${host}:${port}/${database}` };
     }
   };
 }

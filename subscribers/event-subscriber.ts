@@ -1,4 +1,10 @@
-import { type BeforeQueryEvent, type DataSource, type EntitySubscriberInterface, EventSubscriber } from "typeorm";
+import {
+  type BeforeQueryEvent,
+  type DataSource,
+  type EntitySubscriberInterface,
+  EventSubscriber,
+  type QueryRunner,
+} from "typeorm";
 import { stateOf } from "../src/core/database-errors.js";
 import type { PgClient } from "../src/core/pg-client.js";
 import { Session } from "../src/core/session.js";
@@ -6,6 +12,7 @@ import { attachmentOf, isAttached } from "../src/core/attachment.js";
 import { refuse } from "../src/log/finding.js";
 import { findingsOf } from "../src/log/status.js";
 import { capturedTables } from "./captured-tables.js";
+import { isInTransaction } from "./client.js";
 import { writesOf } from "./written-tables.js";
 
 /** DataSources whose log was found installed, and at least as new as the code. A negative answer is not kept. */
@@ -21,11 +28,13 @@ export class ChronicleSubscriber implements EntitySubscriberInterface {
     if (installed.has(dataSource) || !isAttached(dataSource.options)) return undefined;
     attachmentOf(dataSource);
     if (!writesTracked(dataSource, query)) return undefined;
-    return this.#refuseUntilInstalled(dataSource, queryRunner.connect() as Promise<PgClient>);
+    return this.#refuseUntilInstalled(dataSource, queryRunner);
   }
 
-  async #refuseUntilInstalled(dataSource: DataSource, connected: Promise<PgClient>): Promise<void> {
-    const session = new Session(await connected);
+  async #refuseUntilInstalled(dataSource: DataSource, queryRunner: QueryRunner): Promise<void> {
+    const client = (await queryRunner.connect()) as PgClient;
+    const isNested = queryRunner.isTransactionActive || isInTransaction(client);
+    const session = new Session(client, { isNested });
     try {
       refuse(await findingsOf(session, dataSource));
       installed.add(dataSource);

@@ -2,6 +2,8 @@
 export interface PgClient {
   /** The backend that the server, or a pooler in its place, said it is. */
   readonly processID?: number | null;
+  /** What the server said with its last answer: "I" if no transaction is open. Older versions of pg cannot tell. */
+  getTransactionStatus?(): string | null;
   query(...parameters: readonly unknown[]): unknown;
   connect(): Promise<unknown>;
   end(): Promise<void>;

@@ -35,9 +35,22 @@ interface Result<Row> {
 
 const asText = { getTypeParser: () => (value: string) => value };
 
-/** A connection for the library's own statements. Type parsers that the application has set do not apply to it. */
+/**
+ * A connection for the library's own statements. All of them run in a transaction under pinned settings, so that no
+ * name is looked up where others may create one: those of `transaction`, `nested` and `snapshot` in that one, every
+ * other in one of its own. Type parsers that the application has set do not apply to it.
+ */
 export class Session {
-  constructor(private readonly client: PgClient) {}
+  readonly #isNested: boolean;
+  #isPinned = false;
+
+  /** `isNested`: the caller has a transaction open on the connection, which goes on. (Default: false) */
+  constructor(
+    private readonly client: PgClient,
+    { isNested = false }: { isNested?: boolean } = {},
+  ) {
+    this.#isNested = isNested;
+  }
 
   /** The rows of one statement. */
   async rows(statement: Statement): Promise<TextRow[]> {
@@ -80,10 +93,24 @@ export class Session {
   }
 
   async #send<Row>(query: object): Promise<Result<Row>> {
+    if (!this.#isPinned && this.#isNested) return this.nested(() => this.#send<Row>(query));
     try {
-      return (await this.client.query({ ...query, [ownStatement]: true })) as Result<Row>;
+      return (await (this.#isPinned ? this.#query(query) : this.#queryAlone(query))) as Result<Row>;
     } catch (error) {
       throw ownError(error);
+    }
+  }
+
+  #query(query: object): unknown {
+    return this.client.query({ ...query, [ownStatement]: true });
+  }
+
+  async #queryAlone(query: object): Promise<unknown> {
+    await this.#query({ text: `start transaction; ${pinned}` });
+    try {
+      return await this.#query(query);
+    } finally {
+      await this.#query({ text: "commit" }); // after an error, this rolls back
     }
   }
 
@@ -101,15 +128,17 @@ export class Session {
     work: () => Promise<T>,
     { mode = "isolation level read committed" }: { mode?: string } = {},
   ): Promise<T> {
-    await this.run(`start transaction ${mode}; ${pinned}`);
-    try {
-      const result = await work();
-      await this.run("commit");
-      return result;
-    } catch (error) {
-      await this.run("rollback").catch(() => undefined); // the first error is the one to tell
-      throw error;
-    }
+    return this.#whilePinned(async () => {
+      await this.run(`start transaction ${mode}; ${pinned}`);
+      try {
+        const result = await work();
+        await this.run("commit");
+        return result;
+      } catch (error) {
+        await this.run("rollback").catch(() => undefined); // the first error is the one to tell
+        throw error;
+      }
+    });
   }
 
   /**
@@ -117,18 +146,31 @@ export class Session {
    * put back, for the statements that come after.
    */
   async nested<T>(work: () => Promise<T>): Promise<T> {
-    const before = await this.rows(sql`
-      select name, current_setting(name) as value
-      from unnest(${[...Object.keys(settings), ...settingsOfWork]}::text[]) as n (name)`);
-    await this.run(`savepoint chronicle; ${pinned}`);
+    return this.#whilePinned(async () => {
+      const before = await this.rows(sql`
+        select name, pg_catalog.current_setting(name) as value
+        from pg_catalog.unnest(${[...Object.keys(settings), ...settingsOfWork]}::pg_catalog.text[]) as n (name)`);
+      await this.run(`savepoint chronicle; ${pinned}`);
+      try {
+        const result = await work();
+        for (const { name, value } of before)
+          await this.rows(sql`select pg_catalog.set_config(${name}, ${value}, true)`);
+        await this.run("release savepoint chronicle");
+        return result;
+      } catch (error) {
+        await this.run("rollback to savepoint chronicle").catch(() => undefined); // the first error is the one to tell
+        throw error;
+      }
+    });
+  }
+
+  async #whilePinned<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#isPinned;
+    this.#isPinned = true;
     try {
-      const result = await work();
-      for (const { name, value } of before) await this.rows(sql`select pg_catalog.set_config(${name}, ${value}, true)`);
-      await this.run("release savepoint chronicle");
-      return result;
-    } catch (error) {
-      await this.run("rollback to savepoint chronicle").catch(() => undefined); // the first error is the one to tell
-      throw error;
+      return await work();
+    } finally {
+      this.#isPinned = before;
     }
   }
 

@@ -41,8 +41,9 @@ export async function withSetUp<T>(
       dataSource,
       withOwnSession(dataSource, (session) => run(session, false)),
     );
-  const session = new Session((await queryRunner.connect()) as PgClient);
-  return asOwner(dataSource, run(session, queryRunner.isTransactionActive));
+  const { isTransactionActive: isNested } = queryRunner;
+  const session = new Session((await queryRunner.connect()) as PgClient, { isNested });
+  return asOwner(dataSource, run(session, isNested));
 }
 
 function retried(session: Session, triedForMs: number, { nested }: { nested: boolean }): SetUp {

@@ -139,7 +139,7 @@ export async function pointsLoad(load: PointsLoad): Promise<PointsCounts> {
       if (saved.length < load.bookmarks) {
         const name = `load ${saved.length}`;
         await reader.query("begin isolation level repeatable read");
-        await nameSnapshot(new Session(reader), attachmentOf(dataSource).schema, name);
+        await nameSnapshot(new Session(reader, { isNested: true }), attachmentOf(dataSource).schema, name);
         saved.push({ name, rows: await liveRows(reader) });
         await reader.query("commit");
       }
