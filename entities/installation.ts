@@ -19,5 +19,7 @@ export class ChronicleInstallation {
   /** How long the activity log is kept at least; null for ever. */
   @Column({ type: "double precision", name: "activity_retention_days", nullable: true })
   activityRetentionDays!: number | null;
+  /** The rights that install() gave. */
+  @Column({ type: "jsonb", name: "grants" }) grants!: readonly unknown[];
   @Column({ type: "timestamp with time zone", name: "installed_at" }) installedAt!: Date;
 }

@@ -10,6 +10,7 @@ import { lockErasures } from "../src/log/erasures.js";
 import { refuse } from "../src/log/finding.js";
 import { makePartition, type Partition, partitionsOf, keptFrom } from "../src/log/partitions.js";
 import { parseTime } from "../src/log/point-in-time.js";
+import { secure, storedGrants } from "../src/log/secure.js";
 import { findingsOf } from "../src/log/status.js";
 import { explainingFolds } from "./fold-failure.js";
 import { foldTables } from "./fold-table.js";
@@ -122,13 +123,14 @@ async function makeStandIn(session: Session, schema: string, last: Partition) {
     sql`select transaction_id, epoch from ${raw(schema)}.event where position < ${last.end} order by position desc limit 1`,
   );
   await makePartition(session, schema, standInName);
+  await secure(session, schema, await storedGrants(session, schema));
   await session.run(`alter table ${event} add constraint event_bound check (position < ${last.end})`);
   if (stamp !== undefined)
     await session.run(`alter table ${event} alter transaction_id set default '${stamp.transaction_id}',
       alter epoch set default ${stamp.epoch}, alter occurred_at set default '${last.ended}'`);
   const positions = "pg_temp.chronicle_kept_positions";
   await session.run(`create temporary sequence chronicle_kept_positions increment by -1 minvalue 1 maxvalue ${last.end - 1n} start with ${last.end - 1n};
-    select set_config('chronicle.erasing', pg_current_xact_id()::text, true)`);
+    select set_config('chronicle.permitted', pg_current_xact_id()::text, true)`);
   await session.rows(sql`delete from ${raw(schema)}.event_sensitive where position < ${last.end}`);
   await session.rows(sql`delete from ${raw(schema)}.event_late where position < ${last.end}`);
   return { event, positions };
@@ -143,6 +145,7 @@ async function changePlaces(session: Session, schema: string, going: readonly Pa
     alter table ${schema}.event attach partition ${schema}.${last.name} for values from (minvalue) to (${last.end});
     alter table ${schema}.${last.name} drop constraint event_bound;
     update ${schema}.installation set kept_from = ${last.end}`);
+  await secure(session, schema, await storedGrants(session, schema));
 }
 
 /** Waiting longer for the lock would make writers wait behind us. */

@@ -8,6 +8,7 @@ import { quoteIdentifier, quoteLiteral, sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { committedNow, effectivePosition, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import { secure } from "../src/log/secure.js";
 import { skippedIn } from "./fold.js";
 import type { FoldSource } from "./fold-source.js";
 import { explainingFolds } from "./fold-failure.js";
@@ -149,10 +150,10 @@ async function build(
     for (const table of tables) await createTable(session, table);
     steps.plan(tables.length * 2 + 1 + stagingSteps(made));
     const step = () => steps.next("old versions");
-    return {
-      plan: made,
-      staging: await stageOldVersions(session, dataSource, { plan: made, cut, tables, staged, lasts: "shared", step }),
-    };
+    const lasts = "shared";
+    const staging = await stageOldVersions(session, dataSource, { plan: made, cut, tables, staged, lasts, step });
+    await secure(session, quoteIdentifier(schema));
+    return { plan: made, staging };
   });
   // Taken now, so that it sees what was staged; the cut is the same in every snapshot from here on.
   const snapshot = (await keeper.row(sql`select pg_export_snapshot() as id`))?.id ?? "";

@@ -24,7 +24,7 @@ import type { RecordedEvent } from "./log/event.js";
 import type { PointInTime } from "./log/point-in-time.js";
 import { type EventFilter, events, history } from "./log/read.js";
 import type { RecordId } from "./log/record-id.js";
-import { check, status, type Status } from "./log/status.js";
+import { check, type CheckOptions, status, type Status } from "./log/status.js";
 import { tail, type TailOptions } from "./log/tail.js";
 import type { EntityReference } from "./log/tracked-tables.js";
 
@@ -38,8 +38,8 @@ export interface EventLog {
   migration(file: string): Promise<{ file: string }>;
   /** What is installed, missing or stale. */
   status(): Promise<Status>;
-  /** Throws NOT_INSTALLED or INSTALL_STALE; for an application's start. */
-  check(): Promise<void>;
+  /** Throws NOT_INSTALLED, INSTALL_STALE or CAPTURE_IMPAIRED; if it is strict, RIGHTS_UNEXPECTED and every warning too. */
+  check(options?: CheckOptions): Promise<void>;
   /** Events by position, as they were stored. */
   events(filter?: EventFilter): AsyncIterable<RecordedEvent>;
   /** Events as they are committed; never misses or doubles one. */
@@ -109,7 +109,7 @@ function logOf(dataSource: DataSource): EventLog {
     uninstall: (options) => uninstall(dataSource, options),
     migration: (file) => writeMigration(file),
     status: () => status(dataSource),
-    check: () => check(dataSource),
+    check: (options) => check(dataSource, options),
     events: (filter) => events(dataSource, filter),
     tail: (options) => tail(dataSource, options),
     history: (entity, id) => history(dataSource, entity, id),

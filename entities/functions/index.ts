@@ -1,7 +1,8 @@
 import { recordKeyOf } from "./record-key-of.sql.js";
 import { tableNames } from "./table-names.sql.js";
-import { activityCleanup } from "./activity-cleanup.sql.js";
-import { activityGuard } from "./activity-guard.sql.js";
+import { activityCleanup, activityDue, activityEnds } from "./activity-cleanup.sql.js";
+import { activityFailures } from "./activity-failures.sql.js";
+import { activityWriter, activityWriters, takeLostWriters } from "./activity-writers.sql.js";
 import { aboutTime } from "./about-time.sql.js";
 import { append } from "./append.sql.js";
 import { aroundTime } from "./around-time.sql.js";
@@ -15,6 +16,7 @@ import { columnsHash, labelsHash, labelsNow } from "./columns-hash.sql.js";
 import { columnsNow, enumOf } from "./columns-now.sql.js";
 import { context, readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
+import { fallAsleep } from "./fall-asleep.sql.js";
 import { erasedColumns } from "./erased-columns.sql.js";
 import { flush } from "./flush.sql.js";
 import { flushFunction } from "./flush-function.sql.js";
@@ -30,10 +32,13 @@ import { numberAsText } from "./number-as-text.sql.js";
 import { putCommitMarker } from "./put-commit-marker.sql.js";
 import { putTriggers } from "./put-triggers.sql.js";
 import { recordKey } from "./record-key.sql.js";
-import { refuseChange } from "./refuse-change.sql.js";
+import { raiseAlerts } from "./raise-alerts.sql.js";
+import { recordActivity } from "./record-activity.sql.js";
+import { putGuards, refuseChange } from "./refuse-change.sql.js";
 import { refuseOldSnapshot } from "./refuse-old-snapshot.sql.js";
 import { refuseSize } from "./refuse-size.sql.js";
 import { refuseCourse } from "./refuse-course.sql.js";
+import { sourceOf } from "./source-of.sql.js";
 import { settleCommit } from "./settle-commit.sql.js";
 import { relabelled } from "./relabelled.sql.js";
 import { sameLabels, shapeCheck } from "./shape-check.sql.js";
@@ -111,8 +116,18 @@ export const functions: readonly ((schema: string) => string)[] = [
   flushFunction,
   flush,
   refuseChange,
-  activityGuard,
+  putGuards,
+  activityEnds,
+  sourceOf,
+  activityDue,
   activityCleanup,
+  activityFailures,
+  activityWriter,
+  activityWriters,
+  takeLostWriters,
+  recordActivity,
+  raiseAlerts,
+  fallAsleep,
   refuseCourse,
   refuseRecord,
   refuseStray,

@@ -5,6 +5,7 @@ import { activityWriters } from "./004-activity-writers.js";
 import { finerOrder } from "./005-finer-order.js";
 import { partitions } from "./006-partitions.js";
 import { schemaHistory } from "./007-schema-history.js";
+import { rights } from "./008-rights.js";
 
 /**
  * Our own numbered versions of the tables: taken in order, each once, and never changed once anybody has taken them.
@@ -17,6 +18,7 @@ export const steps: readonly { readonly number: number; readonly sql: (schema: s
   { number: 5, sql: finerOrder },
   { number: 6, sql: partitions },
   { number: 7, sql: schemaHistory },
+  { number: 8, sql: rights },
 ];
 
 export const latestStep = steps.length;

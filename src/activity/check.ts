@@ -41,7 +41,8 @@ export async function check(dataSource: DataSource): Promise<ActivityCheck> {
   const row = await withPooledSession(dataSource, (session) =>
     session.row(sql`
       select current_user as role, c.oid as there, pg_has_role(current_user, c.relowner, 'member') as owner, ${raw(grants)},
-        (select count(*) from pg_trigger g where g.tgrelid = c.oid and g.tgname = 'append_only' and g.tgenabled in ('O', 'A')) as guards,
+        (select count(*) from pg_trigger g where g.tgrelid = c.oid and g.tgname in ('append_only', 'guarded') and g.tgenabled in ('O', 'A')) as guards,
+        (select has_function_privilege(p.oid, 'execute') from pg_proc p where p.pronamespace = n.oid and p.proname = 'record_activity') as record,
         (select has_function_privilege(p.oid, 'execute') from pg_proc p where p.pronamespace = n.oid and p.proname = 'activity_cleanup') as cleanup
       from (select) one left join pg_namespace n on n.nspname = ${log.schema}
       left join pg_class c on c.relnamespace = n.oid and c.relname = 'activity'`),
@@ -54,17 +55,15 @@ export async function check(dataSource: DataSource): Promise<ActivityCheck> {
     findings.push("No sink is the database: alerts, search and retention have nothing to work on.");
   if (row?.there == null) findings.push("The activity log is not installed: run install().");
   else {
-    if (row.guards !== "1")
-      findings.push("The trigger that keeps the log append-only is missing or disabled: run install().");
-    if (!may("insert")) findings.push(`The role ${row.role} may not write the activity log: run install({ grantTo }).`);
-    if (!may("select"))
-      findings.push(`The role ${row.role} may not read the activity log, so that failures() and alerts fail.`);
+    if (row.guards !== "2")
+      findings.push("A trigger that keeps the log append-only is missing or disabled: run install().");
+    if (!may("record")) findings.push(`The role ${row.role} may not write the activity log: run install({ grantTo }).`);
     if (may("owner"))
       findings.push(
         `The application's role ${row.role} owns the activity log and could disable its guards: connect as a role named in install({ grantTo }).`,
       );
     else {
-      for (const right of ["update", "delete", "truncate", "trigger"])
+      for (const right of ["insert", "update", "delete", "truncate", "trigger"])
         if (may(right))
           findings.push(`The role ${row.role} holds the right to ${right} on the activity log: revoke it.`);
     }

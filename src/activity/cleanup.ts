@@ -60,14 +60,8 @@ export async function cleanup(dataSource: DataSource, options: CleanupOptions): 
 
 /** What activity_cleanup() would delete for this role, and what it would keep of what is old enough. */
 async function count(session: Session, schema: string, before: Date): Promise<{ total: number; kept: number }> {
-  const row = await session.row(sql`
-    select count(*) as asked, count(*) filter (where b.owner or a.occurred_at < b.bound) as total
-    from ${raw(schema)}.activity a,
-      (select pg_has_role(session_user, c.relowner, 'member') as owner,
-        clock_timestamp() - make_interval(secs => i.activity_retention_days * 86400) as bound
-        from ${raw(schema)}.installation i, pg_class c where c.oid = ${`${schema}.activity`}::regclass) b
-    where a.occurred_at < ${before}`);
-  const total = numberOf(row, "total");
+  const row = await session.row(sql`select asked, due from ${raw(schema)}.activity_due(${before})`);
+  const total = numberOf(row, "due");
   return { total, kept: numberOf(row, "asked") - total };
 }
 

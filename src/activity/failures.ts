@@ -5,8 +5,9 @@ import { refuseUnknownOptions } from "../core/options.js";
 import { asReader } from "../core/rights.js";
 import { numberOf, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
+import { endpointOf, keptAddress } from "./address.js";
 import { recorderOf } from "./lifecycle.js";
-import { type ActivityFilter, conditionsOf } from "./search.js";
+import type { ActivityFilter } from "./search.js";
 
 export interface FailuresOptions {
   readonly subject?: string | undefined;
@@ -35,24 +36,22 @@ export async function failures(dataSource: DataSource, given: FailuresOptions): 
   const { options, maker } = recorderOf(dataSource);
   if ((ip !== undefined || request !== undefined) && options.ipPrivacy === "exclude")
     refuse('addresses are not kept (ipPrivacy "exclude"), so nothing can be counted by them.');
-  const conditions = conditionsOf(dataSource, {
-    action: options.signInActions,
-    outcome: "failure",
-    source: "server",
-    subject,
-    actor,
-    ip,
-  });
-  const ofRequest = request === undefined ? sql`true` : sql`a.ip = ${maker.addressOf(request)}`;
+  const addresses: string[] = [];
+  if (ip !== undefined) {
+    const endpoint = endpointOf(ip) ?? refuse(`expected ip to be an address, got: ${String(ip)}.`);
+    addresses.push(keptAddress(endpoint.ip, options) ?? "");
+  }
+  if (request !== undefined) addresses.push(maker.addressOf(request) ?? "");
   await recorderOf(dataSource).flushDatabase();
   const { schema } = attachmentOf(dataSource);
   const since = new Date(Date.now() - windowSeconds * 1000);
+  const { type = null, id } = typeof actor === "object" ? actor : { id: actor };
   const row = await asReader(
     dataSource,
     withPooledSession(dataSource, (session) =>
-      session.row(
-        sql`select count(*) as failures from ${raw(schema)}.activity a where ${conditions} and ${ofRequest} and a.occurred_at > ${since}`,
-      ),
+      session.row(sql`
+        select ${raw(schema)}.activity_failures(${options.signInActions}, ${since}, ${subject ?? null}, ${type},
+          ${id === undefined ? null : String(id)}, ${addresses.length === 0 ? null : addresses}) as failures`),
     ),
   );
   return numberOf(row, "failures");

@@ -22,7 +22,7 @@ import type { CheckedActivityOptions } from "./options.js";
 import { selectionOf, unknownWarner } from "./selection.js";
 import { Spool } from "./spool.js";
 import { SpooledLane } from "./spooled-lane.js";
-import { insertEntries } from "./table.js";
+import { recordEntries } from "./table.js";
 import { type Lost, Writer } from "./writer.js";
 
 /** What records the activity of one DataSource: entries are made here and handed to the sinks, each by a lane of its own. */
@@ -127,7 +127,7 @@ export class Recorder {
         },
       );
     }
-    const { text, values } = insertEntries(this.#schema, [entry]);
+    const { text, values } = recordEntries(this.#schema, [entry]);
     await asWriter(this.#dataSource, manager.query(text, [...values]));
     this.#open.set(queryRunner, [...(this.#open.get(queryRunner) ?? []), entry]);
   }
@@ -170,9 +170,7 @@ export class Recorder {
   async tellOfLost(session: Session): Promise<void> {
     const entries = await session.transaction(async () => {
       await this.#writer.beat(session);
-      const lost = (await this.#writer.takeLost(session)).map((one) => this.#lostBy(one));
-      if (lost.length > 0) await session.rows(insertEntries(this.#schema, lost));
-      return lost;
+      return (await this.#writer.takeLost(session)).map((one) => this.#lostBy(one));
     });
     for (const entry of entries) this.#toOthers(entry);
   }
@@ -237,14 +235,10 @@ export class Recorder {
     return this.#gapEntry("error", { sink, dropped: count, from, to, node: hostname() });
   }
 
-  #lostBy({ node, seenAt, atLeast, atMost }: Lost): ActivityEntry {
-    return this.#gapEntry(atLeast > 0 ? "error" : "warning", {
-      sink: "database",
-      lost: { atLeast, atMost },
-      from: seenAt,
-      to: new Date(),
-      node,
-    });
+  /** The entry that the database has already, for the other sinks. */
+  #lostBy({ id, node, seenAt, atLeast, atMost }: Lost): ActivityEntry {
+    const details = { sink: "database", lost: { atLeast, atMost }, from: seenAt, to: new Date(), node };
+    return { ...this.#gapEntry(atLeast > 0 ? "error" : "warning", details), id };
   }
 
   #gapEntry(severity: Severity, details: object): ActivityEntry {

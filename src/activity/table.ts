@@ -1,45 +1,14 @@
 import type { Outcome, RequestFacts, Severity } from "../../entities/activity.js";
+import { activityColumns } from "../../entities/activity-columns.js";
 import type { TextRow } from "../core/session.js";
 import { raw, sql, type Statement } from "../core/sql.js";
 import type { ActivityEntry } from "./entry.js";
 
-const columns = [
-  "id uuid",
-  "occurred_at timestamptz",
-  "log text",
-  "action text",
-  "category text",
-  "outcome text",
-  "severity text",
-  "actor_type text",
-  "actor_id text",
-  "actor_name text",
-  "subject text",
-  "tenant text",
-  "strategy text",
-  "resource_type text",
-  "resource_key text",
-  "params jsonb",
-  "details jsonb",
-  "error text",
-  "request jsonb",
-  "correlation_id text",
-  "causation_id text",
-  "trace_id text",
-  "span_id text",
-  "node text",
-  "source text",
-];
-const names = columns.map((column) => column.split(" ")[0] ?? "");
+const names = activityColumns.map((column) => column.split(" ")[0] ?? "");
 
-/**
- * Writes entries in one statement. An entry that is there already is left alone, so that a write whose answer was lost can be
- * sent again. `beside` is written in the same statement.
- */
-export function insertEntries(schema: string, entries: readonly ActivityEntry[], beside?: Statement): Statement {
-  return sql`${beside === undefined ? raw("") : sql`with beside as (${beside}) `}insert into ${raw(schema)}.activity (${raw(names.join(", "))})
-    select ${raw(names.join(", "))} from json_to_recordset(${JSON.stringify(entries.map(rowOf))}::json) as e (${raw(columns.join(", "))})
-    on conflict (id) do nothing`;
+/** Adds entries, in a function that may: the application's role needs no right on the table. */
+export function recordEntries(schema: string, entries: readonly ActivityEntry[]): Statement {
+  return sql`select ${raw(schema)}.record_activity(${JSON.stringify(entries.map(rowOf))}::pg_catalog.json)`;
 }
 
 /** Without what is null: the fewer keys, the less there is to parse. As json, it is parsed a fifth faster than as jsonb. */

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { numberOf, type Session } from "../core/session.js";
 import { raw, sql, type Statement } from "../core/sql.js";
@@ -7,11 +7,13 @@ import { raw, sql, type Statement } from "../core/sql.js";
 export const node = `${hostname()}:${process.pid}`;
 /** A process that is alive is heard of every hour, if only by its heartbeat. */
 const silentHours = 3;
-/** Writers of this process, of all its DataSources. */
+/** Digests of the ids of this process's writers, of all its DataSources. */
 const ours = new Set<string>();
 
 /** What a writer that ended without a farewell took with it. */
 export interface Lost {
+  /** Of the entry that tells of it. */
+  readonly id: string;
   readonly node: string;
   /** Its last write. */
   readonly seenAt: Date;
@@ -29,55 +31,54 @@ export interface Lost {
 export class Writer {
   readonly #run = randomUUID();
   #isKnown = false;
+  #waiting = 0;
 
   constructor(
     private readonly schema: string,
     private readonly queue: number,
   ) {
-    ours.add(this.#run);
+    ours.add(createHash("sha256").update(this.#run).digest("hex"));
   }
 
-  /** To go with a write, in the same statement, so that both are there or neither. */
+  /** To go with a write, in the same transaction, so that both are there or neither. */
   seen(waiting: number): Statement {
     this.#isKnown = true;
-    return sql`insert into ${raw(this.schema)}.activity_writer as w (run, node, waiting, queue, seen_at)
-      values (${this.#run}, ${node}, ${waiting}, ${this.queue}, clock_timestamp())
-      on conflict (run) do update set waiting = excluded.waiting, seen_at = excluded.seen_at`;
+    this.#waiting = waiting;
+    return sql`select ${raw(this.schema)}.activity_alive(${this.#run}, ${node}, ${waiting}, ${this.queue})`;
   }
 
   /** Says that this process is alive, whatever it writes. */
   async beat(session: Session): Promise<void> {
     if (!this.#isKnown) return;
-    await session.rows(
-      sql`update ${raw(this.schema)}.activity_writer set seen_at = clock_timestamp() where run = ${this.#run}`,
-    );
+    await session.rows(this.seen(this.#waiting));
   }
 
   /** Nothing waits any more: whatever becomes of this process, nothing is lost. */
   async farewell(session: Session): Promise<void> {
     if (!this.#isKnown) return;
-    await session.rows(sql`delete from ${raw(this.schema)}.activity_writer where run = ${this.#run}`);
+    await session.rows(sql`select ${raw(this.schema)}.activity_farewell(${this.#run})`);
     this.#isKnown = false;
   }
 
-  /** In a transaction: takes the rows of writers that are gone, each but once. Of this machine at once, of others after hours. */
+  /** Has the log tell of writers that are gone, of each once. Of this machine at once, of others after hours. */
   async takeLost(session: Session): Promise<Lost[]> {
     const rows = await session.rows(
-      sql`select run, node, seen_at < clock_timestamp() - make_interval(hours => ${silentHours}::integer) as silent from ${raw(this.schema)}.activity_writer`,
+      sql`select digest, node, silent from ${raw(this.schema)}.activity_writers(${silentHours})`,
     );
     const gone = rows.filter(
-      ({ run, node: of, silent }) => !ours.has(run ?? "") && (silent === "t" || isGone(of ?? "")),
+      ({ digest, node: of, silent }) => !ours.has(digest ?? "") && (silent === "t" || isGone(of ?? "")),
     );
     if (gone.length === 0) return [];
+    const digests = gone.map(({ digest }) => digest);
     const taken = await session.rows(
-      sql`delete from ${raw(this.schema)}.activity_writer where run = any (${gone.map(({ run }) => run)}::uuid[])
-        returning node, waiting, queue, extract(epoch from seen_at) * 1000 as seen_ms`,
+      sql`select id, node, waiting, queue, seen_ms from ${raw(this.schema)}.take_lost_writers(${digests}, ${node})`,
     );
     return taken.map((row) => ({
+      id: row.id ?? "",
       node: row.node ?? "",
       seenAt: new Date(Math.floor(Number(row.seen_ms))),
       atLeast: numberOf(row, "waiting"),
-      atMost: Math.max(numberOf(row, "waiting"), numberOf(row, "queue")),
+      atMost: numberOf(row, "queue"),
     }));
   }
 }

@@ -11,6 +11,7 @@ const hints = {
   NOT_INSTALLED: "Run `await eventLog(dataSource).install()` once per deploy, before the application writes.",
   INSTALL_STALE: "Run `await eventLog(dataSource).install()` again with the code that is being deployed.",
   CAPTURE_IMPAIRED: "Remove what the message names; `verify()` tells whether the log missed something.",
+  RIGHTS_UNEXPECTED: "Run `install()`, which takes such rights back; revoke memberships by hand (docs/hardening.md).",
   INSTALL_LOCK_TIMEOUT: "What is done stays. Run `install()` again when there are fewer long transactions.",
   UNINSTALL_REFUSED: "Export and delete the log by hand, `drop schema ... cascade`, if its history is really to go.",
   NOT_ATTACHED: "Create the DataSource with `new DataSource(withEventLog({ ... }))`.",

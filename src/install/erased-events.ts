@@ -46,7 +46,7 @@ export async function openErasure(session: Session, names: readonly string[]): P
   const context = { ...open, metadata: { ...open.metadata, erase: { columns: names } } };
   const encoded = Buffer.from(JSON.stringify(context)).toString("base64");
   await session.rows(
-    sql`select set_config('chronicle.context', ${encoded}, true), set_config('chronicle.erasing', pg_current_xact_id()::text, true)`,
+    sql`select set_config('chronicle.context', ${encoded}, true), set_config('chronicle.permitted', pg_current_xact_id()::text, true)`,
   );
 }
 

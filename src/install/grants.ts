@@ -1,7 +1,7 @@
-import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
 import type { Session } from "../core/session.js";
-import { quoteIdentifier } from "../core/sql.js";
+import { raw, sql } from "../core/sql.js";
+import { type Grant, secure } from "../log/secure.js";
 
 export interface Grants {
   /**
@@ -14,72 +14,82 @@ export interface Grants {
 }
 
 /**
- * Takes the log from everyone, and gives the roles named what they need of it. Throws OPTIONS_INVALID for a role that
- * is none.
+ * Takes the log from everyone, gives the roles named what they need of it, and stores what was given. Throws
+ * OPTIONS_INVALID if a role does not exist.
  */
-export async function grant(session: Session, schema: string, grants: Grants): Promise<void> {
-  try {
-    await give(session, schema, grants);
-  } catch (error) {
-    if (stateOf(error) !== "42704") throw error;
-    throw new EventLogError("OPTIONS_INVALID", `install: ${(error as Error).message}.`, {
+export async function grant(session: Session, schema: string, asked: Grants): Promise<void> {
+  const grants = grantsFor(schema, asked);
+  const row = await session.row(sql`
+    select string_agg(distinct g.role, ', ') as missing
+    from jsonb_to_recordset(${JSON.stringify(grants)}::jsonb) as g (role text)
+    where not exists (select from pg_roles r where r.rolname = g.role)`);
+  if (row?.missing != null)
+    throw new EventLogError("OPTIONS_INVALID", `install: role "${row.missing}" does not exist.`, {
       hint: "Create the role first, or correct its name in grantTo or grantReadTo.",
-      cause: error,
     });
-  }
+  await session.rows(sql`update ${raw(schema)}.installation set grants = ${JSON.stringify(grants)}::jsonb`);
+  await secure(session, schema, grants);
 }
 
-async function give(session: Session, schema: string, { grantTo = [], grantReadTo = [] }: Grants): Promise<void> {
-  const list = (roles: string | readonly string[]) => [roles].flat().map(quoteIdentifier).join(", ");
-  await session.run(
-    `revoke all on all tables in schema ${schema} from public; revoke all on schema ${schema} from public; revoke all on all functions in schema ${schema} from public`,
-  );
-  const writers = list(grantTo);
-  if (writers !== "") {
-    await session.run(
-      `grant usage on schema ${schema} to ${writers}; grant select on ${schema}.gate, ${schema}.tracked, ${schema}.installation to ${writers};
-      grant execute on function ${forStatus(schema)}, ${schema}.flush(jsonb), ${schema}.lock_log(jsonb, boolean) to ${writers};
-      grant select, insert on ${schema}.activity to ${writers}; grant select, insert, update, delete on ${schema}.activity_writer to ${writers}; grant execute on function ${schema}.activity_cleanup(timestamptz, integer) to ${writers}`,
-    );
-  }
-  const readers = list(grantReadTo);
-  if (readers !== "") {
-    await session.run(`grant usage on schema ${schema} to ${readers};
-      grant select on ${schema}.event, ${schema}.event_late, ${schema}.schema_change, ${schema}.activity,
-        ${schema}.bookmark, ${schema}.tracked, ${schema}.installation, ${schema}.commit_marker, ${schema}.gate
-      to ${readers};
-      grant select, insert, update, delete on ${schema}.sleeping_tail to ${readers};
-      grant execute on function ${forPoints(schema)} to ${readers};
-      grant execute on function ${forStatus(schema)}, ${schema}.digits_as_text(jsonb, text[]), ${schema}.number_as_text(jsonb), ${schema}.record_key(jsonb, text[]), ${schema}.record_key_of(regclass, jsonb, text[]), ${schema}.table_names(text) to ${readers}`);
-  }
-}
-
-/** What points in time and tails ask of the database. */
-function forPoints(schema: string): string {
+function grantsFor(schema: string, { grantTo = [], grantReadTo = [] }: Grants): Grant[] {
+  const [writers, readers] = [[grantTo].flat(), [grantReadTo].flat()];
+  const table = (name: string) => ({ kind: "table", object: `${schema}.${name}`, privilege: "SELECT" }) as const;
+  const routine = (name: string) => ({ kind: "routine", object: `${schema}.${name}`, privilege: "EXECUTE" }) as const;
+  const both = [
+    { kind: "schema", object: schema, privilege: "USAGE" } as const,
+    ...["gate", "tracked", "installation"].map(table),
+    ...forBoth(schema).map(routine),
+  ];
+  const toWriters = [...both, ...forWriters.map(routine)];
+  const toReaders = [...both, ...readable.map(table), ...forReaders.map(routine)];
   return [
-    "about_time(timestamptz)",
-    "around_time(bigint, timestamptz, timestamptz)",
-    "torn(bigint, smallint, xid8)",
-    "tail_positions(smallint, bigint, bigint, bigint, pg_snapshot, integer)",
-  ]
-    .map((name) => `${schema}.${name}`)
-    .join(", ");
+    ...writers.flatMap((role) => toWriters.map((given) => ({ ...given, role }))),
+    ...readers.flatMap((role) => toReaders.map((given) => ({ ...given, role }))),
+  ];
 }
 
-/** What `status()` asks of the database. */
-function forStatus(schema: string): string {
-  return [
-    "table_name(oid)",
-    "columns(regclass)",
-    "column_kind(oid)",
-    "level_of(regclass)",
-    "row_by_row(regclass)",
-    "unfit_triggers(regclass, smallint, text)",
-    `is_followed(${schema}.tracked)`,
-    "labels_of(oid)",
-    "labels_now(oid)",
-    "enum_of(oid)",
-  ]
-    .map((name) => `${schema}.${name}`)
-    .join(", ");
-}
+/** What readers see: events without what is kept apart, and what says how to read them. */
+const readable = ["event", "event_late", "schema_change", "activity", "bookmark", "commit_marker"];
+
+const forWriters = [
+  "flush(jsonb)",
+  "lock_log(jsonb, boolean)",
+  "record_activity(json)",
+  "raise_alerts(jsonb, jsonb, text)",
+  "activity_alive(uuid, text, integer, integer)",
+  "activity_farewell(uuid)",
+  "activity_writers(integer)",
+  "take_lost_writers(text[], text)",
+  "activity_cleanup(timestamptz, integer)",
+  "activity_due(timestamptz)",
+];
+
+/** What reading, points in time and tails ask of the database. */
+const forReaders = [
+  "about_time(timestamptz)",
+  "around_time(bigint, timestamptz, timestamptz)",
+  "torn(bigint, smallint, xid8)",
+  "tail_positions(smallint, bigint, bigint, bigint, pg_snapshot, integer)",
+  "fall_asleep(uuid, double precision)",
+  "wake_up(uuid)",
+  "digits_as_text(jsonb, text[])",
+  "number_as_text(jsonb)",
+  "record_key(jsonb, text[])",
+  "record_key_of(regclass, jsonb, text[])",
+  "table_names(text)",
+];
+
+/** What `status()` asks of the database, and the count that says whether to let somebody try a sign-in. */
+const forBoth = (schema: string): string[] => [
+  "activity_failures(text[], timestamptz, text, text, text, text[])",
+  "table_name(oid)",
+  "columns(regclass)",
+  "column_kind(oid)",
+  "level_of(regclass)",
+  "row_by_row(regclass)",
+  "unfit_triggers(regclass, smallint, text)",
+  `is_followed(${schema}.tracked)`,
+  "labels_of(oid)",
+  "labels_now(oid)",
+  "enum_of(oid)",
+];

@@ -9,11 +9,12 @@ import { numberOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { RecordingProgress } from "../log/comparison.js";
 import { rememberShapes } from "../log/class-shapes.js";
+import { refuseOtherOwner, secure, storedGrants } from "../log/secure.js";
 import { stepOf } from "../log/step.js";
 import type { SchemaChangeReport } from "../log/table-shape.js";
 import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
 import { grant, type Grants } from "./grants.js";
-import { refuseSharedSchema } from "./own-schema.js";
+import { refuseOwnersOf, refuseSharedSchema } from "./own-schema.js";
 import { type SetUpOptions, withSetUp } from "./set-up.js";
 import { putSettings } from "./settings.js";
 import type { Difference } from "./schema-diff.js";
@@ -95,7 +96,14 @@ export async function install(
       return { changed: false, ...report, schemaChanges: [] };
     }
     const { rest, found, number } = await setUp(() => putLog(session, attachment, tables, options, fingerprint));
-    for (const table of rest) found.push(await setUp(() => trackTable(session, attachment, table, number)));
+    for (const table of rest)
+      found.push(
+        await setUp(async () => {
+          const change = await trackTable(session, attachment, table, number);
+          await secure(session, attachment.schema, await storedGrants(session, attachment.schema));
+          return change;
+        }),
+      );
     await setUp(() => session.run(`select ${attachment.schema}.put_commit_marker()`));
     await rememberShapes(session, dataSource);
     const { onProgress, signal } = options;
@@ -175,6 +183,11 @@ async function putLog(
   fingerprint: string,
 ): Promise<LogPut> {
   const { schema } = attachment;
+  await refuseOtherOwner(session, schema);
+  await refuseOwnersOf(
+    session,
+    tables.map(({ sqlName }) => sqlName),
+  );
   if ((await stepOf(session, schema)) === 0) await refuseSharedSchema(session, schema);
   await session.run(`create schema if not exists ${schema}`);
   await takeSteps(session, schema);
@@ -195,6 +208,7 @@ async function putLog(
     if (await staysAsItIs(session, attachment, table)) found.push(await trackTable(session, attachment, table, number));
     else rest.push(table);
   }
+  await session.run(`select ${schema}.put_guards()`);
   await grant(session, schema, grants);
   return { rest, found, number };
 }

@@ -8,6 +8,46 @@ const ownTables = steps.flatMap(({ sql: make }) =>
   [...make("log").matchAll(/^create (?:unlogged )?table log\.(\w+)/gm)].map(([, name = ""]) => name),
 );
 
+/**
+ * Whoever owns a table, or a type of its columns, can have code of theirs run when its values are read or cast: casts,
+ * checks of domains, triggers. So they belong to the log's owner, or to a superuser.
+ * Throws NOT_OWNER.
+ */
+export async function refuseOwnersOf(session: Session, tables: readonly string[]): Promise<void> {
+  const rows = await session.rows(sql`
+    with recursive relation (oid) as (
+      select to_regclass(t.name)::oid from unnest(${tables}::text[]) as t (name)
+      union
+      select p.relid from relation r cross join lateral pg_partition_tree(r.oid) p
+    ),
+    type (oid) as (
+      select a.atttypid from pg_attribute a join relation r on r.oid = a.attrelid where not a.attisdropped
+      union
+      select o.oid
+      from type t join pg_type y on y.oid = t.oid
+      left join pg_attribute a on a.attrelid = y.typrelid and not a.attisdropped
+      left join pg_range g on g.rngtypid = y.oid or g.rngmultitypid = y.oid
+      cross join lateral (values (y.typbasetype), (y.typelem), (a.atttypid), (g.rngsubtype)) as o (oid)
+      where o.oid <> 0
+    )
+    select owned.what, quote_ident(r.rolname) as owner, current_user as role
+    from (
+      select 'The table ' || c.oid::regclass as what, c.relowner as owner from relation join pg_class c using (oid)
+      union
+      select 'The type ' || y.oid::regtype, y.typowner from type join pg_type y using (oid)
+    ) owned
+    join pg_roles r on r.oid = owned.owner
+    where not r.rolsuper and r.rolname <> current_user
+    order by 1`);
+  const [first] = rows;
+  if (first === undefined) return;
+  const all = rows.map(({ what, owner }) => `${what} belongs to ${owner}`);
+  throw new EventLogError("NOT_OWNER", `${some(all)}, and this role is ${first.role}.`, {
+    hint: "Run install() as the role that owns the tracked tables and the types of their columns.",
+    details: { objects: rows.map(({ what, owner }) => ({ what, owner })) },
+  });
+}
+
 /** Tables and views in the log's schema that are not the log's; `schema` is quoted. */
 async function strangersIn(session: Session, schema: string): Promise<string[]> {
   const rows = await session.rows(sql`

@@ -4,9 +4,10 @@ import { EventLogError } from "../core/errors.js";
 import { refuseUnknownOptions } from "../core/options.js";
 import { asOwner } from "../core/rights.js";
 import { positionOf, type Session } from "../core/session.js";
-import { quoteIdentifier, raw, sql } from "../core/sql.js";
+import { raw, sql } from "../core/sql.js";
 import { refuse } from "../log/finding.js";
-import { guardSql, makePartition, partitionName, partitionSize, partitionsOf } from "../log/partitions.js";
+import { makePartition, partitionName, partitionSize, partitionsOf } from "../log/partitions.js";
+import { secure, storedGrants } from "../log/secure.js";
 import { findingsOf } from "../log/status.js";
 import { type SetUpOptions, withSetUp } from "./set-up.js";
 
@@ -69,25 +70,11 @@ async function divide(session: Session, schema: string): Promise<void> {
     alter table ${event} rename to ${plain};
     create table ${event} (like ${schema}.${plain} including defaults including storage including compression including comments including indexes) partition by range (position);
     alter table ${event} alter column position add generated always as identity (sequence name ${event}_position_seq start with ${positionOf(next, "next")} cache 1);
-    ${guardSql(schema, "event")};
+    select ${schema}.put_guards('${event}');
     alter table ${event} attach partition ${schema}.${plain} for values from (minvalue) to (${partitionSize});
     alter table ${schema}.${plain} drop constraint event_bound;
     select ${schema}.put_commit_marker()`);
-  await giveRights(session, schema, plain);
-}
-
-/** Owner and grants are those of the plain table. */
-async function giveRights(session: Session, schema: string, plain: string): Promise<void> {
-  const owner = await session.row(
-    sql`select r.rolname as name from pg_class c join pg_roles r on r.oid = c.relowner where c.oid = ${`${schema}.${plain}`}::regclass and r.rolname <> current_user`,
-  );
-  if (owner !== undefined)
-    await session.run(`alter table ${schema}.event owner to ${quoteIdentifier(owner.name ?? "")}`);
-  const grants = await session.rows(sql`
-    select a.privilege_type as privilege, coalesce(quote_ident(r.rolname), 'public') as role
-    from pg_class c cross join aclexplode(c.relacl) a left join pg_roles r on r.oid = a.grantee
-    where c.oid = ${`${schema}.${plain}`}::regclass and a.grantee <> c.relowner`);
-  for (const { privilege, role } of grants) await session.run(`grant ${privilege} on ${schema}.event to ${role}`);
+  await secure(session, schema, await storedGrants(session, schema));
 }
 
 /** The partition after the one that events go to now, if that has any and it is not there yet. */
@@ -101,6 +88,7 @@ async function makeNext(session: Session, schema: string): Promise<bigint> {
     await session.run(
       `alter table ${schema}.event attach partition ${schema}.${name} for values from (${from}) to (${from + partitionSize})`,
     );
+    await secure(session, schema, await storedGrants(session, schema));
   }
   return number + 1n;
 }

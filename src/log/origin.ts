@@ -15,5 +15,5 @@ export async function markOrigin(session: Session, schema: string, origin: Origi
 
 /** Leave to change what is stored, until the transaction ends. */
 export async function permitChanges(session: Session): Promise<void> {
-  await session.rows(sql`select set_config('chronicle.erasing', pg_current_xact_id()::text, true)`);
+  await session.rows(sql`select set_config('chronicle.permitted', pg_current_xact_id()::text, true)`);
 }

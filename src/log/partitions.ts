@@ -43,11 +43,7 @@ export function partitionName(number: bigint): string {
 export async function makePartition(session: Session, schema: string, name: string): Promise<void> {
   await session.run(`
     create table ${schema}.${name} (like ${schema}.event including all excluding identity);
-    ${guardSql(schema, name)}`);
-}
-
-export function guardSql(schema: string, name: string): string {
-  return `create trigger append_only before update or delete or truncate on ${schema}.${name} for each statement execute function ${schema}.refuse_change()`;
+    select ${schema}.put_guards('${schema}.${name}')`);
 }
 
 /** Where whole partitions were dropped: the first position that was kept, else undefined. */

@@ -2,6 +2,7 @@ import type { DataSource } from "typeorm";
 import { latestStep } from "../../entities/steps/index.js";
 import { attachmentOf } from "../core/attachment.js";
 import { isMissing } from "../core/database-errors.js";
+import { refuseUnknownOptions } from "../core/options.js";
 import { numberOf, positionOf, type Session, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { UncapturedWrite } from "../core/uncaptured-writes.js";
@@ -10,6 +11,7 @@ import { type Finding, refuse } from "./finding.js";
 import { adviceOn } from "./advice.js";
 import { lastPosition } from "./last-position.js";
 import { type RecordedSchemaChange, schemaChanges } from "./schema-changes.js";
+import { rightsFindings } from "./rights-findings.js";
 import { stepOf } from "./step.js";
 import { trackedTables } from "./tracked-tables.js";
 
@@ -75,11 +77,19 @@ async function rightsOn(session: Session, schemaName: string): Promise<{ readSte
   return { readStep: row?.step === "t", readEvents: row?.events === "t" };
 }
 
+export interface CheckOptions {
+  /** Throw for warnings too: for unexpected rights, and for what a person has to judge. (Default: false) */
+  readonly strict?: boolean | undefined;
+}
+
 /**
  * Throws NOT_INSTALLED, INSTALL_STALE or CAPTURE_IMPAIRED with everything that was found; for an application's start.
+ * If it is strict, RIGHTS_UNEXPECTED too.
  */
-export async function check(dataSource: DataSource): Promise<void> {
-  refuse(await withPooledSession(dataSource, (session) => everyFindingOf(session, dataSource)));
+export async function check(dataSource: DataSource, options: CheckOptions = {}): Promise<void> {
+  refuseUnknownOptions("check", options, ["strict"]);
+  const { strict = false } = options;
+  refuse(await withPooledSession(dataSource, (session) => everyFindingOf(session, dataSource)), { strict });
 }
 
 async function everyFindingOf(session: Session, dataSource: DataSource): Promise<Finding[]> {
@@ -89,7 +99,10 @@ async function everyFindingOf(session: Session, dataSource: DataSource): Promise
   const readable = await session.row(sql`
     select has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute') as yes
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = ${options.schema} and p.proname = 'unfit_triggers'`);
-  return [...findings, ...(await captureFindings(session, dataSource, { readable: readable?.yes === "t" }))];
+  if (readable?.yes !== "t") return [...findings, ...(await captureFindings(session, dataSource, { readable: false }))];
+  const { schema } = attachmentOf(dataSource);
+  const rights = (await stepOf(session, schema)) < latestStep ? [] : await rightsFindings(session, schema);
+  return [...findings, ...(await captureFindings(session, dataSource, { readable: true })), ...rights];
 }
 
 /**

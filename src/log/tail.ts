@@ -57,23 +57,15 @@ export async function* tail(dataSource: DataSource, options: TailOptions = {}): 
       if (signal?.aborted) return;
       // Said before the last look, so that whoever commits after that look knows that there is a tail to wake.
       sleeper.reset();
-      await fallAsleep(session, schema, id);
+      await session.rows(sql`select ${raw(schema)}.fall_asleep(${id}, ${(sleepMs * 2) / 1_000})`);
       woken = (await reader.hasMore()) || (await sleeper.sleep(sleepMs));
-      await session.rows(sql`delete from ${raw(schema)}.sleeping_tail where id = ${id}`);
+      await session.rows(sql`select ${raw(schema)}.wake_up(${id})`);
     }
   } catch (error) {
     throw readingError(dataSource, error);
   } finally {
     await client.end().catch(() => undefined);
   }
-}
-
-async function fallAsleep(session: Session, schema: string, id: string): Promise<void> {
-  const seconds = (sleepMs * 2) / 1_000;
-  await session.rows(sql`
-    with stale as (delete from ${raw(schema)}.sleeping_tail where until < clock_timestamp() - interval '1 minute')
-    insert into ${raw(schema)}.sleeping_tail values (${id}, clock_timestamp() + make_interval(secs => ${seconds}::double precision))
-    on conflict (id) do update set until = excluded.until`);
 }
 
 /** Where a tail is: what comes next is in an epoch, of a transaction or a later one, after a position of it. */

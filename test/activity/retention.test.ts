@@ -51,6 +51,7 @@ describe("the end of activity", function () {
     try {
       await app.log.activity.recordNow("fixed");
       for (const statement of [
+        "insert into chronicle.activity select * from chronicle.activity",
         "update chronicle.activity set action = 'x'",
         "delete from chronicle.activity",
         "truncate chronicle.activity",
@@ -83,11 +84,13 @@ describe("the end of activity", function () {
     try {
       await app.log.activity.recordNow("young", { occurredAt: old(59) });
       await app.query(`set session authorization ${role}`);
-      await app.query(
-        "insert into chronicle.activity (id, occurred_at, action, outcome, severity, node) values (gen_random_uuid(), now() - interval '61 days', 'old', 'success', 'info', 'test')",
-      );
+      const old = `json_build_array(json_build_object('id', gen_random_uuid(), 'occurred_at', now() - interval '61 days',
+        'log', 'default', 'action', 'old', 'outcome', 'success', 'severity', 'info', 'params', json_build_object(),
+        'details', json_build_object(), 'node', 'test', 'source', 'server'))`;
+      await app.query(`select chronicle.record_activity(${old})`);
       expect(await app.value("select chronicle.activity_cleanup(now(), 100)")).to.equal("1");
       for (const statement of [
+        "insert into chronicle.activity select * from chronicle.activity",
         "update chronicle.activity set action = 'x'",
         "delete from chronicle.activity",
         "truncate chronicle.activity",
