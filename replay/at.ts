@@ -1,6 +1,7 @@
 import type { DataSource, EntityMetadata, ObjectLiteral } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
-import { refuseUnknownOptions } from "../src/core/options.js";
+import { checkOptions, type OptionsOf, section } from "../src/core/option-checker.js";
+import { trueOrFalse } from "../src/core/option-kinds.js";
 import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql, type Statement } from "../src/core/sql.js";
@@ -27,6 +28,8 @@ export interface AtOptions {
   readonly sensitive?: boolean | undefined;
 }
 
+const atOptions = section({ sensitive: trueOrFalse.byDefault(false) } satisfies OptionsOf<AtOptions>);
+
 /**
  * One record, or several, as they were at a point in time, as entities; null where one did not exist. Tables are
  * untouched and only the records asked for are folded, unless events of old versions have overrides, which may write to
@@ -39,8 +42,7 @@ export async function at<T extends ObjectLiteral>(
   point: PointInTime,
   options: AtOptions = {},
 ): Promise<T | null | (T | null)[]> {
-  refuseUnknownOptions("at", options, ["sensitive"]);
-  const { sensitive = false } = options;
+  const { sensitive } = checkOptions("at", options, atOptions);
   const ids: readonly RecordId[] = Array.isArray(id) ? id : [id as RecordId];
   const metadata = metadataOf(dataSource, entity);
   const work = withPooledSession(dataSource, async (session) => {

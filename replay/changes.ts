@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
-import { refuseUnknownOptions } from "../src/core/options.js";
+import { checkOptions, section } from "../src/core/option-checker.js";
+import { anything } from "../src/core/option-kinds.js";
 import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
@@ -22,6 +23,8 @@ export interface Change {
   readonly after: unknown;
 }
 
+const changesOptions = section({ from: anything<PointInTime>(), to: anything<PointInTime>() });
+
 /**
  * What changed on one record between two points in time, net, in today's shape. Sensitive columns are left out.
  * `from` defaults to before the record's first event, `to` to now.
@@ -32,8 +35,7 @@ export async function changes(
   id: RecordId,
   between: { from?: PointInTime | undefined; to?: PointInTime | undefined } = {},
 ): Promise<Change[]> {
-  refuseUnknownOptions("changes", between, ["from", "to"]);
-  const { from, to } = between;
+  const { from, to } = checkOptions("changes", between, changesOptions);
   const work = withPooledSession(dataSource, async (session) => {
     const start = from === undefined ? undefined : await resolvePoint(session, dataSource, from);
     const asked = to === undefined ? undefined : await resolvePoint(session, dataSource, to);

@@ -1,10 +1,10 @@
 import type { EntityManager } from "typeorm";
-import { EventLogError } from "../src/core/errors.js";
-import { refuseUnknownOptions } from "../src/core/options.js";
+import { checkOptions, listOf, type OptionsOf, section, value } from "../src/core/option-checker.js";
+import { aFunction, integer, oneOf, text } from "../src/core/option-kinds.js";
 import { type Action, actions } from "../src/core/tracked.js";
 import type { RecordedEvent } from "../src/log/event.js";
 import type { RecordId } from "../src/log/record-id.js";
-import { type EntityReference, refuseNoEntity } from "../src/log/tracked-tables.js";
+import { entityOption, type EntityReference } from "../src/log/tracked-tables.js";
 
 /** A row as columns, spelled as the database spells them. */
 export type Row = Record<string, unknown>;
@@ -51,12 +51,15 @@ export interface ReplayHandlers {
   readonly clear?: ((manager: EntityManager) => Promise<void>) | undefined;
 }
 
-/** The same after it was checked. */
-export interface CheckedHandlers {
-  readonly upcasters: readonly Upcaster[];
-  readonly overrides: readonly Override[];
-  readonly clear: ReplayHandlers["clear"];
-}
+const version = integer(1).required();
+
+const upcastArguments = section({
+  entity: entityOption.required(),
+  /** A destroy has no data. */
+  action: oneOf("create", "update").required(),
+  which: section({ from: version }),
+  map: aFunction<Upcast>().required(),
+});
 
 /** An upcaster: the data of version `from` of an entity's action to that of `from + 1`. Chained up to the current version. */
 export function upcast(
@@ -65,16 +68,19 @@ export function upcast(
   which: { from: number },
   map: Upcast,
 ): Upcaster {
-  refuseNoEntity(entity);
-  refuseUnknownOptions("upcast", which, ["from"]);
-  const { from } = which;
-  if ((action as Action) === "destroy")
-    throw invalid("upcast", 'action "create" or "update" (a destroy has no data)', action);
-  if (!actions.includes(action)) throw invalid("upcast", 'action "create" or "update"', action);
-  if (!Number.isSafeInteger(from) || from < 1) throw invalid("upcast", "from a positive version", from);
-  if (typeof map !== "function") throw invalid("upcast", "a function last", typeof map);
-  return Object.freeze({ kind: "upcaster", entity, action, from, upcast: map });
+  const checked = checkOptions("upcast", { entity, action, which, map }, upcastArguments);
+  return Object.freeze({ kind: "upcaster", entity, action, from: checked.which.from, upcast: map });
 }
+
+const overrideArguments = section({
+  entity: entityOption.required(),
+  action: oneOf(...actions).required(),
+  which: section({
+    versions: listOf("versions", version, { mayBeEmpty: false }).required(),
+    actionName: text("an action's name"),
+  }),
+  handler: aFunction<OverrideHandler>().required(),
+});
 
 /** An override: events of these versions (and, if given, this action name) go to the handler and nowhere else. It wins over upcasters. */
 export function override<Columns = Row>(
@@ -95,49 +101,22 @@ export function override(
   which: { versions: readonly number[]; actionName?: string | undefined },
   handler: OverrideHandler,
 ): Override {
-  refuseNoEntity(entity);
-  refuseUnknownOptions("override", which, ["versions", "actionName"]);
-  const { versions, actionName } = which;
-  if (!actions.includes(action)) throw invalid("override", "an action (create, update, destroy)", action);
-  if (
-    !Array.isArray(versions) ||
-    versions.length === 0 ||
-    !versions.every((version) => Number.isSafeInteger(version) && version > 0)
-  ) {
-    throw invalid("override", "versions as a list of positive integers", versions);
-  }
-  if (typeof handler !== "function") throw invalid("override", "a function last", typeof handler);
+  const { versions, actionName } = checkOptions(
+    "override",
+    { entity, action, which, handler },
+    overrideArguments,
+  ).which;
   return Object.freeze({ kind: "override", entity, action, versions, actionName, handler });
 }
 
-/** What withEventLog was given as `replay`, checked. Throws OPTIONS_INVALID. */
-export function checkReplayOptions(given: unknown): CheckedHandlers {
-  const options = (given ?? {}) as Record<string, unknown>;
-  refuseUnknownOptions("replay", options, ["upcasters", "overrides", "clear"]);
-  const { clear } = options;
-  if (clear !== undefined && typeof clear !== "function")
-    throw invalid("replay.clear", "a function that gets a manager", typeof clear);
-  return Object.freeze({
-    upcasters: listOf<Upcaster>(options.upcasters, "upcaster"),
-    overrides: listOf<Override>(options.overrides, "override"),
-    clear: clear as CheckedHandlers["clear"],
-  });
-}
+const made = <T extends Upcaster | Override>(kind: T["kind"], by: string) =>
+  value<T>(`what ${by}() returns`, (given) => (given as T | null)?.kind === kind);
 
-function listOf<T extends { kind: string }>(list: unknown, kind: T["kind"]): readonly T[] {
-  const made = (item: unknown): item is T => typeof item === "object" && item !== null && (item as T).kind === kind;
-  if (list === undefined) return [];
-  if (!Array.isArray(list) || !list.every(made))
-    throw invalid(
-      `replay.${kind}s`,
-      `a list of what ${kind === "override" ? "override" : "upcast"}() returns`,
-      typeof list,
-    );
-  return Object.freeze([...list]);
-}
+/** What withEventLog takes as `replay`. */
+export const replayHandlers = section({
+  upcasters: listOf("upcasters", made<Upcaster>("upcaster", "upcast")).byDefault([]),
+  overrides: listOf("overrides", made<Override>("override", "override")).byDefault([]),
+  clear: aFunction("a function that gets a manager"),
+} satisfies OptionsOf<ReplayHandlers>).byDefault({});
 
-function invalid(what: string, wanted: string, got: unknown): EventLogError {
-  return new EventLogError("OPTIONS_INVALID", `${what}: expected ${wanted}, got: ${JSON.stringify(got)}.`, {
-    hint: "See docs/options.md.",
-  });
-}
+export type CheckedHandlers = ReturnType<typeof replayHandlers.read>;

@@ -1,6 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { EventLogError } from "../src/core/errors.js";
+import { checkOptions } from "../src/core/option-checker.js";
 import { asOwner } from "../src/core/rights.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { sql } from "../src/core/sql.js";
@@ -20,7 +21,7 @@ import { lockTables, withReplayLock } from "./locks.js";
 import { makePlan, type Plan } from "./plan.js";
 import { sparingOtherTenants } from "./other-tenants.js";
 import { Steps } from "./progress.js";
-import { checkReplayCall, type ReplayOptions } from "./replay-options.js";
+import { type CheckedReplayOptions, type ReplayOptions, replayOptions } from "./replay-options.js";
 import { compare, refuseUnknownRows, reportOf, type ReplayReport, type TableDifference } from "./replay-report.js";
 import { recordDifference } from "./rewind.js";
 import { Scope } from "./scope.js";
@@ -28,7 +29,7 @@ import { raiseSequences } from "./sequences.js";
 import { stagingSteps } from "./stage.js";
 import { catchUp, firstUnseen, type Folded, foldToTables } from "./temporary-folds.js";
 import { refuseUnknownPast } from "./unknown-shapes.js";
-import { RowValidation } from "./validate.js";
+import { classValidator, RowValidation, type Validate } from "./validate.js";
 
 /**
  * Makes the tables what the log says, to its end or at a point in time: one transaction or nothing. No subscriber,
@@ -41,9 +42,10 @@ import { RowValidation } from "./validate.js";
 export async function replay(
   dataSource: DataSource,
   point?: PointInTime,
-  options: ReplayOptions = {},
+  given: ReplayOptions = {},
 ): Promise<ReplayReport> {
-  checkReplayCall(options);
+  const options = checkOptions("replay", given, replayOptions);
+  const validate = options.validate ? await classValidator() : undefined;
   const started = performance.now();
   const steps = new Steps(options.onProgress, options.signal);
   const run = (gate?: Session) =>
@@ -56,7 +58,7 @@ export async function replay(
           refuseUnknownPast(scope.tables, asked);
           await refuseBeforeBaseline(session, dataSource, asked, scope.tables);
         }
-        const live = new LiveReplay(session, dataSource, { scope, asked, options, steps, started });
+        const live = new LiveReplay(session, dataSource, { scope, asked, options, validate, steps, started });
         return explainingFolds(
           session,
           dataSource,
@@ -72,7 +74,9 @@ export async function replay(
 interface Setting {
   readonly scope: Scope;
   readonly asked: Cut | undefined;
-  readonly options: ReplayOptions;
+  readonly options: CheckedReplayOptions;
+  /** class-validator's, where rows are to be validated. */
+  readonly validate: Validate | undefined;
   readonly steps: Steps;
   readonly started: number;
 }
@@ -98,7 +102,7 @@ class LiveReplay {
     private readonly setting: Setting,
   ) {
     this.#schema = attachmentOf(dataSource).schema;
-    this.#validation = setting.options.validate ? new RowValidation(session, dataSource) : undefined;
+    this.#validation = setting.validate && new RowValidation(session, dataSource, setting.validate);
   }
 
   /** Folds ahead, then locks and makes live equal; without a gate, only finds out what that would do. */
@@ -138,7 +142,7 @@ class LiveReplay {
     await lockTables(this.session, this.dataSource, {
       gate,
       tables: scope.tables,
-      timeoutMs: options.lockTimeoutMs ?? 30_000,
+      timeoutMs: options.lockTimeoutMs,
       stopIfAborted: () => steps.stopIfAborted(),
     });
     steps.next("lock the tables");
@@ -180,7 +184,7 @@ class LiveReplay {
     const now = first === undefined ? ahead.end : await this.#upToNow(ahead, first, end, plan);
     const then = ahead.point ?? now;
     const found = await compare(this.session, scope, now);
-    if ((options.unknownRows ?? "refuse") === "refuse") refuseUnknownRows(found);
+    if (options.unknownRows === "refuse") refuseUnknownRows(found);
     const isEnd = ahead.point === undefined;
     const planned = isEnd || !options.dryRun ? found : await compare(this.session, scope, then);
     const targets = this.#targets(now, then, isEnd && options.apply !== "rebuild" ? found : []);
@@ -278,7 +282,7 @@ class LiveReplay {
   }
 
   get #apply(): Apply {
-    return this.setting.options.apply ?? "difference";
+    return this.setting.options.apply;
   }
 
   /** What a replay to the past leads away from, as ordinary events; how many. A dry run only counts them. */
@@ -293,7 +297,7 @@ class LiveReplay {
         after: then.of(table),
         origin: "rewind",
         metadata: { rewind: { position: String(asked.position), leftOut: asked.leftOut, before: asked.before } },
-        dryRun: options.dryRun ?? false,
+        dryRun: options.dryRun,
       });
     }
     return recorded;

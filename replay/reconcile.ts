@@ -1,10 +1,11 @@
 import type { DataSource } from "typeorm";
 import { EventLogError } from "../src/core/errors.js";
-import { refuseUnknownOptions } from "../src/core/options.js";
+import { checkOptions, type OptionsOf, section } from "../src/core/option-checker.js";
+import { abortSignal, aFunction, names, trueOrFalse } from "../src/core/option-kinds.js";
 import { asOwner } from "../src/core/rights.js";
 import { withOwnSession } from "../src/core/session.js";
 import type { RecordingProgress } from "../src/log/comparison.js";
-import type { EntityReference } from "../src/log/tracked-tables.js";
+import { type EntityReference, someEntities } from "../src/log/tracked-tables.js";
 import { type FoldTable, foldTables, refuseStale } from "./fold-table.js";
 import type { RecordedCounts } from "./record-differences.js";
 import { Recorder } from "./recorder.js";
@@ -21,6 +22,14 @@ export interface ReconcileOptions {
   /** Stops between two batches; what was recorded stays, and the next call goes on. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const reconcileOptions = section({
+  entities: someEntities,
+  columns: names,
+  dryRun: trueOrFalse.byDefault(false),
+  onProgress: aFunction(),
+  signal: abortSignal,
+} satisfies OptionsOf<ReconcileOptions>);
 
 export type ReconcileReport = RecordedCounts;
 
@@ -39,8 +48,7 @@ export type ReconcileReport = RecordedCounts;
  * await withRequestContext({ actor }, () => log.reconcile({ entities: [Account] }));
  */
 export async function reconcile(dataSource: DataSource, options: ReconcileOptions = {}): Promise<ReconcileReport> {
-  check(options);
-  const { entities, columns, dryRun = false, onProgress, signal } = options;
+  const { entities, columns, dryRun, onProgress, signal } = checkOptions("reconcile", options, reconcileOptions);
   const work = withOwnSession(dataSource, async (session) => {
     const scope = new Scope(dataSource, await foldTables(session, dataSource, { allowStale: true }), { entities });
     refuseStale(scope.tables);
@@ -80,21 +88,4 @@ function columnsOf(
       },
     );
   return columns;
-}
-
-function check(options: ReconcileOptions): void {
-  refuseUnknownOptions("reconcile", options, ["entities", "columns", "dryRun", "onProgress", "signal"]);
-  const fail = (what: string, got: unknown) =>
-    new EventLogError("OPTIONS_INVALID", `reconcile: expected ${what}, got: ${String(got)}.`, {
-      hint: "Call it like `reconcile({ entities: [Account], dryRun: true })`.",
-    });
-  const { entities, columns, dryRun, onProgress, signal } = options;
-  if (entities !== undefined && !(Array.isArray(entities) && entities.length > 0))
-    throw fail("entities to be a list of entities that is not empty", entities);
-  if (columns !== undefined && !(Array.isArray(columns) && columns.every((name) => typeof name === "string")))
-    throw fail("columns to be a list of names", columns);
-  if (dryRun !== undefined && typeof dryRun !== "boolean") throw fail("dryRun to be true or false", dryRun);
-  if (onProgress !== undefined && typeof onProgress !== "function")
-    throw fail("onProgress to be a function", onProgress);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw fail("signal to be an AbortSignal", signal);
 }

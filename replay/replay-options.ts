@@ -1,6 +1,6 @@
-import { EventLogError } from "../src/core/errors.js";
-import { refuseNoObject } from "../src/core/options.js";
-import type { EntityReference } from "../src/log/tracked-tables.js";
+import { type OptionsOf, section, value } from "../src/core/option-checker.js";
+import { abortSignal, aFunction, amount, oneOf, trueOrFalse } from "../src/core/option-kinds.js";
+import { type EntityReference, someEntities } from "../src/log/tracked-tables.js";
 import type { Progress } from "./progress.js";
 
 export interface ReplayOptions {
@@ -26,59 +26,24 @@ export interface ReplayOptions {
   readonly lockTimeoutMs?: number | undefined;
 }
 
-interface Wanted {
-  readonly expected: string;
-  readonly fits: (value: unknown) => boolean;
-}
+const tenant = value<string | number>(
+  "a string that is not empty, or a number",
+  (given) => (typeof given === "string" && given !== "") || Number.isFinite(given),
+);
 
-const oneOf = (...words: readonly string[]): Wanted => ({
-  expected: words.map((word) => `"${word}"`).join(" or "),
-  fits: (value) => words.includes(value as string),
+export const replayOptions = section({
+  apply: oneOf("difference", "rebuild").byDefault("difference"),
+  unknownRows: oneOf("refuse", "keep", "delete").byDefault("refuse"),
+  entities: someEntities,
+  tenant,
+  validate: trueOrFalse.byDefault(false),
+  dryRun: trueOrFalse.byDefault(false),
+  onProgress: aFunction(),
+  signal: abortSignal,
+  lockTimeoutMs: amount("milliseconds").byDefault(30_000),
+} satisfies OptionsOf<ReplayOptions>).also(({ apply, tenant }, wrong) => {
+  if (apply === "rebuild" && tenant !== undefined)
+    wrong("apply", `"difference" for a tenant, whose rows share tables with others`, apply);
 });
-const aFunction: Wanted = { expected: "a function", fits: (value) => typeof value === "function" };
-const trueOrFalse: Wanted = { expected: "true or false", fits: (value) => typeof value === "boolean" };
 
-const wanted: Readonly<Record<keyof ReplayOptions, Wanted>> = {
-  apply: oneOf("difference", "rebuild"),
-  unknownRows: oneOf("refuse", "keep", "delete"),
-  entities: {
-    expected: "a list of entities that is not empty",
-    fits: (value) => Array.isArray(value) && value.length > 0,
-  },
-  tenant: {
-    expected: "a string that is not empty, or a number",
-    fits: (value) => (typeof value === "string" && value !== "") || Number.isFinite(value),
-  },
-  validate: trueOrFalse,
-  dryRun: trueOrFalse,
-  onProgress: aFunction,
-  signal: { expected: "an AbortSignal", fits: (value) => value instanceof AbortSignal },
-  lockTimeoutMs: {
-    expected: "a number of milliseconds from 0",
-    fits: (value) => typeof value === "number" && value >= 0,
-  },
-};
-
-/** Throws OPTIONS_INVALID for an option that is not known or has a wrong value. */
-export function checkReplayCall(options: ReplayOptions): void {
-  const keys = Object.keys(wanted);
-  refuseNoObject("replay", options, `It takes ${keys.join(", ")}.`);
-  for (const [key, value] of Object.entries(options)) {
-    if (!keys.includes(key)) throw invalid(`unknown option ${key}`, `It takes ${keys.join(", ")}.`);
-    const { expected, fits } = wanted[key as keyof ReplayOptions];
-    if (value !== undefined && !fits(value))
-      throw invalid(
-        `expected ${key} to be ${expected}, got: ${typeof value === "object" ? "an object" : String(value)}`,
-      );
-  }
-  if (options.apply === "rebuild" && options.tenant !== undefined) {
-    throw invalid(
-      "a tenant's rows cannot be rebuilt, because they share tables with others",
-      'Leave out `apply: "rebuild"`.',
-    );
-  }
-}
-
-function invalid(message: string, hint = "See docs/options.md."): EventLogError {
-  return new EventLogError("OPTIONS_INVALID", `replay: ${message}.`, { hint });
-}
+export type CheckedReplayOptions = ReturnType<typeof replayOptions.read>;

@@ -2,7 +2,8 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
-import { refuseUnknownOptions } from "../src/core/options.js";
+import { checkOptions, type OptionsOf, section, value } from "../src/core/option-checker.js";
+import { abortSignal, amount, trueOrFalse } from "../src/core/option-kinds.js";
 import { asOwner } from "../src/core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
@@ -30,6 +31,20 @@ export interface RetainOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const time = value<Date | string>(
+  "a Date, or text in ISO 8601 with an offset, not a year or a position",
+  (given) =>
+    given instanceof Date ? !Number.isNaN(given.getTime()) : typeof given === "string" && !/^\d+$/.test(given),
+  { hint: 'Call it like `retain({ since: "2026-01-01T00:00:00Z" })`.' },
+);
+
+const retainOptions = section({
+  since: time.required().as((since) => (typeof since === "string" ? parseTime(since) : since)),
+  dryRun: trueOrFalse.byDefault(false),
+  lockTimeoutMs: amount("milliseconds").byDefault(60_000),
+  signal: abortSignal,
+} satisfies OptionsOf<RetainOptions>);
+
 export interface RetainReport {
   /** The partitions that went; none where none is old enough. */
   readonly dropped: readonly string[];
@@ -51,7 +66,7 @@ export interface RetainReport {
  * REPLAY_ABORTED, REPLAY_VERSION_UNHANDLED (also where an override takes events that would go), REPLAY_RECORD_MISSING.
  */
 export async function retain(dataSource: DataSource, options: RetainOptions): Promise<RetainReport> {
-  const { since, dryRun, lockTimeoutMs, signal } = checked(options);
+  const { since, dryRun, lockTimeoutMs, signal } = checkOptions("retain", options, retainOptions);
   const { schema } = attachmentOf(dataSource);
   const steps = new Steps(undefined, signal, "retention");
   const run = () =>
@@ -173,21 +188,4 @@ function overridden(): EventLogError {
   return new EventLogError("REPLAY_VERSION_UNHANDLED", "An override takes events that would go.", {
     hint: "Keep the events that overrides take: an override may do more than a baseline can stand for. Pass an earlier `since`.",
   });
-}
-
-function checked(options: RetainOptions) {
-  const fail = (what: string) =>
-    new EventLogError("OPTIONS_INVALID", `retain: ${what}.`, {
-      hint: 'Call it like `retain({ since: "2026-01-01T00:00:00Z" })`.',
-    });
-  if (typeof options !== "object" || options === null) throw fail("expected an object of options");
-  refuseUnknownOptions("retain", options, ["since", "dryRun", "lockTimeoutMs", "signal"]);
-  const { since, dryRun = false, lockTimeoutMs = 60_000, signal } = options;
-  if (!(since instanceof Date ? !Number.isNaN(since.getTime()) : typeof since === "string"))
-    throw fail("expected since to be a Date, or text in ISO 8601 with an offset");
-  if (typeof dryRun !== "boolean") throw fail("expected dryRun to be true or false");
-  if (!(lockTimeoutMs >= 0)) throw fail("expected lockTimeoutMs to be a number of milliseconds");
-  if (typeof since === "string" && /^\d+$/.test(since))
-    throw fail("expected since to be a time, not a year or a position");
-  return { since: typeof since === "string" ? parseTime(since) : since, dryRun, lockTimeoutMs, signal };
 }

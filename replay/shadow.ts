@@ -1,7 +1,8 @@
 import type { DataSource, EntityManager } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { EventLogError } from "../src/core/errors.js";
-import { refuseUnknownOptions } from "../src/core/options.js";
+import { checkOptions, type OptionsOf, section, value } from "../src/core/option-checker.js";
+import { abortSignal, aFunction } from "../src/core/option-kinds.js";
 import { asOwner } from "../src/core/rights.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, sql } from "../src/core/sql.js";
@@ -43,6 +44,17 @@ export interface ShadowOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const shadowSchema = value<string>(
+  "a schema name of at most 63 bytes, without a dot, that does not begin with pg_",
+  (given) => typeof given === "string" && /^(?!pg_)[^\0.]+$/.test(given) && Buffer.byteLength(given) <= 63,
+);
+
+const shadowOptions = section({
+  schema: shadowSchema.byDefault("chronicle_shadow"),
+  onProgress: aFunction(),
+  signal: abortSignal,
+} satisfies OptionsOf<ShadowOptions>);
+
 /** What a replay's report says, and in what the shadow's tables are not like live's. */
 export interface ShadowReport extends ReplayReport {
   /**
@@ -82,8 +94,8 @@ export async function shadow(
   point?: PointInTime,
   options: ShadowOptions = {},
 ): Promise<Shadow> {
-  const schema = checked(options);
-  const steps = new Steps(options.onProgress, options.signal, "shadow");
+  const { schema, onProgress, signal } = checkOptions("shadow", options, shadowOptions);
+  const steps = new Steps(onProgress, signal, "shadow");
   const started = performance.now();
   const work = withOwnSession(dataSource, (keeper) =>
     // The keeper's transaction holds the lock and the snapshot, and does nothing else.
@@ -280,24 +292,4 @@ function namesOf(tables: readonly ShadowTable[]): (schema: string, tableName: st
   const names = new Map(tables.map(({ sqlName, shadowName }) => [sqlName, shadowName]));
   return (schema, tableName) =>
     names.get(`${quoteIdentifier(schema)}.${quoteIdentifier(tableName)}`) ?? `${schema}__${tableName}__is_not_replayed`;
-}
-
-function checked(options: ShadowOptions): string {
-  refuseUnknownOptions("shadow", options, ["schema", "onProgress", "signal"]);
-  const { schema = "chronicle_shadow" } = options;
-  if (
-    typeof schema !== "string" ||
-    !/^[^\0.]+$/.test(schema) ||
-    Buffer.byteLength(schema) > 63 ||
-    schema.startsWith("pg_")
-  ) {
-    throw new EventLogError(
-      "OPTIONS_INVALID",
-      `shadow: expected schema to be a schema's name, got: ${JSON.stringify(schema)}.`,
-      {
-        hint: 'Name one of at most 63 bytes, without a dot, that does not begin with "pg_".',
-      },
-    );
-  }
-  return schema;
 }

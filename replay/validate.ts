@@ -1,4 +1,4 @@
-import { validate, type ValidationError } from "class-validator";
+import type { validate as validateFunction, ValidationError } from "class-validator";
 import type { DataSource } from "typeorm";
 import { EventLogError } from "../src/core/errors.js";
 import type { Session } from "../src/core/session.js";
@@ -18,6 +18,26 @@ interface InvalidRow {
 const page = 1_000;
 const reported = 100;
 
+/** class-validator's `validate`. */
+export type Validate = typeof validateFunction;
+
+/** Loaded for `validate: true` alone: whoever does not ask for it need not have the package. Throws OPTIONS_INVALID. */
+export async function classValidator(): Promise<Validate> {
+  try {
+    return (await import("class-validator")).validate;
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== "ERR_MODULE_NOT_FOUND") throw cause;
+    throw new EventLogError(
+      "OPTIONS_INVALID",
+      "replay: `validate: true` needs class-validator, which is not installed.",
+      {
+        hint: "Run `npm install class-validator`, or leave `validate` out.",
+        cause,
+      },
+    );
+  }
+}
+
 /** Collects rows that do not pass the class-validator decorators of their entities, a page in memory at a time. */
 export class RowValidation {
   readonly #invalid: InvalidRow[] = [];
@@ -26,6 +46,7 @@ export class RowValidation {
   constructor(
     private readonly session: Session,
     private readonly dataSource: DataSource,
+    private readonly validate: Validate,
   ) {}
 
   /** Checks the rows of a fold, all or those of some records. Tables without a class, such as junctions, have nothing to check. */
@@ -56,7 +77,7 @@ export class RowValidation {
 
   async #checkRow(table: FoldTable, row: Record<string, unknown>): Promise<void> {
     const entity = entityOf(this.dataSource, table, row, true);
-    const errors = await validate(entity, { forbidUnknownValues: false });
+    const errors = await this.validate(entity, { forbidUnknownValues: false });
     if (errors.length === 0) return;
     this.#count++;
     if (this.#invalid.length >= reported) return;

@@ -1,5 +1,6 @@
 import type { DataSource } from "typeorm";
-import { refuseUnknownOptions } from "../src/core/options.js";
+import { checkOptions, type OptionsOf, section } from "../src/core/option-checker.js";
+import { abortSignal, aFunction } from "../src/core/option-kinds.js";
 import { asOwner } from "../src/core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
@@ -35,6 +36,11 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const verifyOptions = section({
+  onDifference: aFunction(),
+  signal: abortSignal,
+} satisfies OptionsOf<VerifyOptions>);
+
 export interface VerifyReport {
   readonly equal: boolean;
   /** Live rows compared. */
@@ -58,8 +64,7 @@ const page = 1_000;
  * tools.
  */
 export async function verify(dataSource: DataSource, options: VerifyOptions = {}): Promise<VerifyReport> {
-  refuseUnknownOptions("verify", options, ["onDifference", "signal"]);
-  const { onDifference, signal } = options;
+  const { onDifference, signal } = checkOptions("verify", options, verifyOptions);
   const { schema } = attachmentOf(dataSource);
   const steps = new Steps(undefined, signal, "verification");
   const work = withOwnSession(dataSource, async (session) => {

@@ -2,11 +2,12 @@ import pg from "pg";
 import type { DataSourceOptions } from "typeorm";
 import { attach, isAttached, newLink } from "./core/attachment.js";
 import { EventLogError } from "./core/errors.js";
-import { checkOptions, type CoreOptions, refuseNoObject } from "./core/options.js";
+import { checkOptions, type Option, section, value } from "./core/option-checker.js";
+import { coreOptions, type CoreOptions, refuseKeyForTriggers } from "./core/options.js";
 import type { PgClientClass } from "./core/pg-client.js";
-import { type ActivityOptions, checkActivityOptions } from "./activity/options.js";
+import { type ActivityOptions, activityOptions } from "./activity/options.js";
 import { ActivitySubscriber } from "./activity/subscriber.js";
-import { checkReplayOptions, type ReplayHandlers } from "../replay/handlers.js";
+import { type ReplayHandlers, replayHandlers } from "../replay/handlers.js";
 import { trackedClient } from "../subscribers/client.js";
 import { CapturingSubscriber } from "../subscribers/capturing-subscriber.js";
 import { ChronicleSubscriber } from "../subscribers/event-subscriber.js";
@@ -19,13 +20,25 @@ export interface EventLogOptions extends CoreOptions {
   readonly activity?: ActivityOptions | undefined;
 }
 
+const eventLogOptions = section({
+  ...coreOptions,
+  replay: replayHandlers,
+  activity: activityOptions,
+} satisfies Record<keyof EventLogOptions, Option<unknown>>).also(refuseKeyForTriggers);
+
+const typeormOptions = value<object>(
+  "an object, as `new DataSource` takes it",
+  (given) => typeof given === "object" && given !== null,
+  { hint: "Pass what `new DataSource` takes, and the log's options second." },
+).required();
+
 /**
  * The options of a DataSource whose tracked entities are recorded, without any further call.
  * Entities and subscribers come in any form that TypeORM takes and leave as arrays.
  * Throws OPTIONS_INVALID and DATABASE_UNSUPPORTED.
  */
 export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, options: EventLogOptions = {}): T {
-  refuseNoObject("withEventLog", dataSourceOptions, "Pass what `new DataSource` takes, and the log's options second.");
+  checkOptions("withEventLog", dataSourceOptions, typeormOptions);
   const { type } = dataSourceOptions;
   if (type !== "postgres")
     throw new EventLogError(
@@ -37,11 +50,7 @@ export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, 
       hint: "Call it once.",
     });
   }
-  refuseNoObject("withEventLog", options);
-  const { replay, activity, ...core } = options;
-  const checked = checkOptions(core);
-  const handlers = checkReplayOptions(replay);
-  const checkedActivity = checkActivityOptions(activity);
+  const { replay, activity, ...core } = checkOptions("withEventLog", options, eventLogOptions);
   const { extra, driver, nativeDriver, entities, subscribers } = dataSourceOptions as PostgresOptions;
   const given = extra?.Client ?? driver?.Client;
   refuseNative(given, nativeDriver);
@@ -53,16 +62,16 @@ export function withEventLog<T extends DataSourceOptions>(dataSourceOptions: T, 
       entities: listOf(entities),
       subscribers: [
         ...listOf(subscribers),
-        checked.capture === "subscriber" ? CapturingSubscriber : ChronicleSubscriber,
+        core.capture === "subscriber" ? CapturingSubscriber : ChronicleSubscriber,
         ActivitySubscriber,
       ],
-      extra: { ...extra, Client: trackedClient(Client, checked, link) },
+      extra: { ...extra, Client: trackedClient(Client, core, link) },
     },
-    checked,
+    Object.freeze(core),
     {
-      replay: handlers,
-      activity: checkedActivity,
-      activityRetentionDays: checkedActivity.retentionDays,
+      replay,
+      activity,
+      activityRetentionDays: activity.retentionDays,
       link,
       Client,
     },

@@ -12,7 +12,7 @@ const actions = { insert: "create", update: "update", delete: "destroy" } as con
  * is the same for everybody: two flushes never wait for each other in a circle.
  */
 export async function lockKeys(
-  { keyFor, schema }: CheckedOptions,
+  { lock: { keyFor }, schema }: CheckedOptions,
   notes: readonly Note[],
   connection: Connection,
 ): Promise<string> {

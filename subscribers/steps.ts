@@ -16,6 +16,6 @@ export function stepsOf(options: CheckedOptions, link: Link): readonly Step[] {
   const report = reporter(link, options.uncaptured);
   if (options.capture === "subscriber")
     return [limitContext(options.limits), begin(gate, { tells: false }), note(link, report), flush(options, report)];
-  const locks = options.lockMode === "exclusive" ? [lockFirst(gate, options.schema)] : [];
+  const locks = options.lock.mode === "exclusive" ? [lockFirst(gate, options.schema)] : [];
   return [limitContext(options.limits), begin(gate, { tells: true }), ...locks, tell(gate)];
 }

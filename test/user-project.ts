@@ -11,6 +11,8 @@ export interface ProjectOptions {
   readonly type: "module" | "commonjs";
   /** A folder of node_modules that goes before the repository's own. */
   readonly modules?: string | undefined;
+  /** Packages that this user has not installed. */
+  readonly without?: readonly string[] | undefined;
 }
 
 /**
@@ -20,12 +22,12 @@ export interface ProjectOptions {
 export class UserProject {
   private constructor(readonly folder: string) {}
 
-  static async make({ type, modules }: ProjectOptions): Promise<UserProject> {
+  static async make({ type, modules, without = [] }: ProjectOptions): Promise<UserProject> {
     const project = new UserProject(await mkdtemp(join(tmpdir(), "typeorm-chronicle-user-")));
     await project.write("package.json", JSON.stringify({ name: "a-user", private: true, type }));
     const own = modules === undefined ? [] : await installed(join(ROOT, modules));
     const links = new Map([...(await installed(join(ROOT, "node_modules"))), ...own]);
-    links.delete("typeorm-chronicle");
+    for (const name of ["typeorm-chronicle", ...without]) links.delete(name);
     for (const [name, path] of links) await link(path, join(project.folder, "node_modules", name));
     const copy = join(project.folder, "node_modules/typeorm-chronicle");
     await cp(join(ROOT, "package.json"), join(copy, "package.json"), { recursive: true });

@@ -1,10 +1,11 @@
 import { PassThrough, Readable } from "node:stream";
 import type { DataSource } from "typeorm";
 import { EventLogError } from "../core/errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions, type OptionsOf, section } from "../core/option-checker.js";
+import { aFunction } from "../core/option-kinds.js";
 import { requestContext } from "../core/request-context.js";
 import { cleanup, type CleanupOptions } from "./cleanup.js";
-import { exportActivity, formats, type ExportFormat, type ExportOptions } from "./export.js";
+import { exportActivity, type ExportFormat, type ExportOptions, exportOptions } from "./export.js";
 import { adapted, type Handler } from "./handler.js";
 import { recorderOf } from "./lifecycle.js";
 import type { AccessAction } from "./options.js";
@@ -15,6 +16,9 @@ export interface AdminHandlerOptions {
   /** Who asks; may be async. (Default: the request context's actor) */
   readonly user?: ((request: Request) => unknown) | undefined;
 }
+
+const adminOptions = section({ user: aFunction() } satisfies OptionsOf<AdminHandlerOptions>);
+const nothing = section({});
 
 const types: Readonly<Record<ExportFormat, string>> = {
   jsonl: "application/x-ndjson",
@@ -29,8 +33,7 @@ const largestPage = 1_000;
  * the query; one that a call does not take, or that is given twice, is answered with 400, so that nothing is deleted by mistake.
  */
 export function adminHandler(dataSource: DataSource, options: AdminHandlerOptions = {}): Handler {
-  refuseUnknownOptions("adminHandler", options, ["user"]);
-  const { user: userOf } = options;
+  const { user: userOf } = checkOptions("adminHandler", options, adminOptions);
   const recorder = recorderOf(dataSource);
   return adapted(0, async (request, { raw }) => {
     const url = new URL(request.url);
@@ -93,7 +96,7 @@ async function answer(dataSource: DataSource, call: string, parameters: Record<s
     case "summary":
       return Response.json({ ok: true, summary: await summary(dataSource, options) });
     case "stats":
-      refuseUnknownOptions("stats", options, []);
+      checkOptions("stats", options, nothing);
       return Response.json({ ok: true, stats: await stats(dataSource) });
     default:
       return Response.json({ ok: true, ...(await cleanup(dataSource, options as unknown as CleanupOptions)) });
@@ -101,9 +104,10 @@ async function answer(dataSource: DataSource, call: string, parameters: Record<s
 }
 
 /** The entries as they are read; an error on the way breaks the answer off, so that no half of it is taken for the whole. */
-function exported(dataSource: DataSource, { format = "jsonl", ...filter }: ExportOptions): Response {
-  if (!formats.includes(format)) return refusal(400, `format is one of ${formats.join(", ")}.`);
-  conditionsOf(dataSource, filter); // what is wrong is told before the answer begins
+function exported(dataSource: DataSource, options: ExportOptions): Response {
+  // What is wrong is told before the answer begins.
+  const { format = "jsonl", ...filter } = checkOptions("export", options, exportOptions);
+  conditionsOf(dataSource, filter);
   const through = new PassThrough();
   exportActivity(dataSource, through, { ...filter, format }).catch((error: Error) => through.destroy(error));
   return new Response(Readable.toWeb(through) as ReadableStream, {

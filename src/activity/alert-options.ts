@@ -1,8 +1,7 @@
-import { IsInt, Min } from "class-validator";
 import { outcomes, severities, type Outcome, type Severity } from "../../entities/activity.js";
-import { expected, fill, isRecord } from "../core/options.js";
+import { type Checked, listOf, type OptionsOf, section } from "../core/option-checker.js";
+import { aFunction, integer, names, oneOf, oneOrMore, positive, text } from "../core/option-kinds.js";
 import type { ActivityEntry } from "./entry.js";
-import { type Find, isNames, onlyKeys } from "./findings.js";
 
 /** Which entries count, and by what they are counted. */
 export interface AlertRule {
@@ -46,66 +45,57 @@ export interface AlertOptions {
   readonly onAlert?: ((alert: Alert) => void | Promise<void>) | undefined;
 }
 
-/** Alert options after they were checked. */
-export interface CheckedAlertOptions {
-  readonly signInActions: readonly string[];
-  /** The thresholds of sign-ins among them. */
-  readonly rules: readonly AlertRule[];
-  readonly onAlert: ((alert: Alert) => void | Promise<void>) | undefined;
-}
+const alertRule = section({
+  name: text("a name").required(),
+  filter: section({
+    action: oneOrMore("actions", text("an action")),
+    outcome: oneOf(...outcomes),
+    severity: oneOf(...severities),
+    category: text("a category"),
+    strategy: text("a strategy"),
+    source: oneOf("server", "client"),
+  } satisfies OptionsOf<AlertRule["filter"]>),
+  by: oneOf("ip", "actor", "subject", "tenant"),
+  threshold: integer(1).required(),
+  windowSeconds: positive("seconds").required(),
+} satisfies OptionsOf<AlertRule>);
 
-const seconds = expected("a positive number of seconds");
-const count = expected("a whole number from 0");
+const options = {
+  signInActions: names.byDefault(["sign_in"]),
+  failuresPerAddress: integer(0).byDefault(10),
+  failuresPerSubject: integer(0).byDefault(5),
+  windowSeconds: positive("seconds").byDefault(300),
+  rules: listOf("rules", alertRule).byDefault([]),
+  onAlert: aFunction(),
+} satisfies OptionsOf<AlertOptions>;
 
-class Alerts {
-  @IsInt(count) @Min(0, count) failuresPerAddress = 10;
-  @IsInt(count) @Min(0, count) failuresPerSubject = 5;
-  @IsInt(seconds) @Min(1, seconds) windowSeconds = 300;
-}
-
-/** The rules, those for sign-ins among them. What a front end says counts for none of those: it could lock anybody out. */
-export function checkAlerts(given: unknown, findings: string[], find: Find): CheckedAlertOptions {
-  if (given === false) return { signInActions: ["sign_in"], rules: [], onAlert: undefined };
-  const {
-    rules = [],
-    signInActions = ["sign_in"],
+/** The rules come out with those for sign-ins among them. */
+export const alertOptions = section(options)
+  .meaning(false, { failuresPerAddress: 0, failuresPerSubject: 0 })
+  .as(({ signInActions, rules, onAlert, ...thresholds }) => ({
+    signInActions,
+    rules: Object.freeze([...signInRules(signInActions, thresholds), ...rules]),
     onAlert,
-    ...thresholds
-  } = (isRecord(given) ? given : {}) as AlertOptions;
-  const checked = fill(new Alerts(), isRecord(given) ? thresholds : given, "activity.alerts.", findings);
-  if (!isNames(signInActions)) find("alerts.signInActions", "a list of names", signInActions);
-  if (onAlert !== undefined && typeof onAlert !== "function") find("alerts.onAlert", "a function", onAlert);
-  const filter = { action: signInActions, outcome: "failure", source: "server" } as const;
-  const { failuresPerAddress, failuresPerSubject, windowSeconds } = checked;
-  const signIns: AlertRule[] = [
+  }))
+  .also(({ rules }, wrong) => {
+    const names = rules.map(({ name }) => name);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) wrong("rules", "rules of different names", twice);
+  })
+  .byDefault({});
+
+type Thresholds = Pick<Checked<typeof options>, "failuresPerAddress" | "failuresPerSubject" | "windowSeconds">;
+
+/** What a front end says counts for none of these: it could lock anybody out. */
+function signInRules(
+  action: readonly string[],
+  { failuresPerAddress, failuresPerSubject, windowSeconds }: Thresholds,
+): AlertRule[] {
+  const filter = { action, outcome: "failure", source: "server" } as const;
+  const rules: AlertRule[] = [
     { name: "failed_sign_ins_by_address", filter, by: "ip", threshold: failuresPerAddress, windowSeconds },
     { name: "failed_sign_ins_by_actor", filter, by: "actor", threshold: failuresPerSubject, windowSeconds },
     { name: "failed_sign_ins_by_subject", filter, by: "subject", threshold: failuresPerSubject, windowSeconds },
   ];
-  if (!Array.isArray(rules)) find("alerts.rules", "a list", rules);
-  else for (const [index, rule] of rules.entries()) checkRule(rule, `alerts.rules[${index}]`, find);
-  const all = [...signIns.filter(({ threshold }) => threshold > 0), ...(Array.isArray(rules) ? rules : [])];
-  const names = all.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) find("alerts.rules", "rules of different names", twice);
-  return { signInActions, rules: all, onAlert };
-}
-
-function checkRule(rule: unknown, at: string, find: Find): void {
-  const { name, filter, by, threshold, windowSeconds } = isRecord(rule) ? rule : {};
-  if (isRecord(rule)) onlyKeys(rule, ["name", "filter", "by", "threshold", "windowSeconds"], at, find);
-  if (typeof name !== "string" || name === "") find(`${at}.name`, "a name", name);
-  if (!isRecord(filter)) find(`${at}.filter`, "an object", filter);
-  else {
-    onlyKeys(filter, ["action", "outcome", "severity", "category", "strategy", "source"], `${at}.filter`, find);
-    if (filter.outcome !== undefined && !outcomes.includes(filter.outcome as Outcome))
-      find(`${at}.filter.outcome`, outcomes.join(", "), filter.outcome);
-    if (filter.severity !== undefined && !severities.includes(filter.severity as Severity))
-      find(`${at}.filter.severity`, severities.join(", "), filter.severity);
-  }
-  if (by !== undefined && !["ip", "actor", "subject", "tenant"].includes(by as string))
-    find(`${at}.by`, '"ip", "actor", "subject" or "tenant"', by);
-  if (!Number.isInteger(threshold) || Number(threshold) < 1) find(`${at}.threshold`, "a positive integer", threshold);
-  if (typeof windowSeconds !== "number" || !(windowSeconds > 0) || !Number.isFinite(windowSeconds))
-    find(`${at}.windowSeconds`, "a positive number of seconds", windowSeconds);
+  return rules.filter(({ threshold }) => threshold > 0);
 }

@@ -1,6 +1,9 @@
 import "reflect-metadata";
 import type { DataSource } from "typeorm";
+import { checkOptions, type OptionsOf, section } from "../core/option-checker.js";
+import { aFunction } from "../core/option-kinds.js";
 import { audit, type AuditInput } from "./audit.js";
+import { entryInput } from "./entry.js";
 import { recorderOf, theOnlyOne } from "./lifecycle.js";
 
 export interface AuditedOptions extends Omit<AuditInput, "params" | "subject"> {
@@ -12,10 +15,21 @@ export interface AuditedOptions extends Omit<AuditInput, "params" | "subject"> {
   readonly subject?: ((...parameters: never[]) => string | null | undefined) | undefined;
 }
 
+const { outcome: _outcome, error: _error, ...input } = entryInput;
+
+const auditedOptions = section({
+  ...input,
+  dataSource: aFunction(),
+  params: aFunction(),
+  subject: aFunction(),
+  outcomeOf: aFunction(),
+} satisfies OptionsOf<AuditedOptions>);
+
 type Method = (this: unknown, ...parameters: never[]) => unknown;
 
 /** Records each call of a method, as `activity.audit` does. The method's answer becomes a promise. */
-export function Audited(action: string, { dataSource, params, subject, ...input }: AuditedOptions = {}) {
+export function Audited(action: string, options: AuditedOptions = {}) {
+  const { dataSource, params, subject, ...input } = checkOptions(`@Audited("${action}")`, options, auditedOptions);
   return <T extends (...parameters: never[]) => Promise<unknown>>(
     _prototype: object,
     _name: string | symbol,

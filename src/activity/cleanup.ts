@@ -1,7 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
-import { EventLogError } from "../core/errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions, type OptionsOf, section } from "../core/option-checker.js";
+import { abortSignal, aFunction, amount, trueOrFalse } from "../core/option-kinds.js";
 import { asOwner } from "../core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
@@ -23,6 +23,13 @@ export interface CleanupReport {
   readonly dryRun: boolean;
 }
 
+const cleanupOptions = section({
+  olderThanDays: amount("days").required(),
+  dryRun: trueOrFalse.byDefault(false),
+  onProgress: aFunction(),
+  signal: abortSignal,
+} satisfies OptionsOf<CleanupOptions>);
+
 /** Entries per statement: short transactions, for whoever else works on the table. */
 const batch = 5_000;
 const dayMs = 86_400_000;
@@ -32,14 +39,7 @@ const dayMs = 86_400_000;
  * retention that install() was given.
  */
 export async function cleanup(dataSource: DataSource, options: CleanupOptions): Promise<CleanupReport> {
-  refuseUnknownOptions("cleanup", options, ["olderThanDays", "dryRun", "onProgress", "signal"]);
-  const { olderThanDays, dryRun = false, onProgress, signal } = options;
-  if (typeof olderThanDays !== "number" || !(olderThanDays >= 0) || !Number.isFinite(olderThanDays)) {
-    throw new EventLogError(
-      "OPTIONS_INVALID",
-      `cleanup: expected olderThanDays to be a number of days from 0, got: ${String(olderThanDays)}.`,
-    );
-  }
+  const { olderThanDays, dryRun, onProgress, signal } = checkOptions("cleanup", options, cleanupOptions);
   const { schema } = attachmentOf(dataSource);
   const before = new Date(Date.now() - olderThanDays * dayMs);
   const counts = await asOwner(

@@ -12,9 +12,10 @@ const capped: Readonly<Record<string, Severity>> = { high: "warning", error: "wa
 /** Takes a front end's own actions: POST, JSON, answered by `{ ok, error }`. */
 export function clientHandler(recorder: Recorder): Handler {
   const { client } = recorder.options;
-  const isAllowed = rateLimit(client?.perMinute ?? 0);
-  return adapted(client?.maxBytes ?? 0, async (request, { raw, body }) => {
-    if (client === undefined) return answer(404, "Front ends do not record here: set activity.client.");
+  const { perMinute, maxBytes } = client || { perMinute: 0, maxBytes: 0 };
+  const isAllowed = rateLimit(perMinute);
+  return adapted(maxBytes, async (request, { raw, body }) => {
+    if (!client) return answer(404, "Front ends do not record here: set activity.client.");
     if (request.method !== "POST") return answer(405, "Use POST.");
     // A form of another site cannot send this type without the browser asking first.
     if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? ""))
@@ -23,7 +24,7 @@ export function clientHandler(recorder: Recorder): Handler {
     if (!isAllowed(actor ? `${actor.type}:${String(actor.id)}` : `ip:${recorder.maker.clientAddress(raw) ?? "?"}`))
       return answer(429, "Too many entries.");
     const text = await body();
-    if (text === null) return answer(413, `Send at most ${client.maxBytes} bytes.`);
+    if (text === null) return answer(413, `Send at most ${maxBytes} bytes.`);
     const given = parsed(text);
     const wrong = given === null ? "Send a JSON object." : findingOf(given);
     if (given === null || wrong !== null) return answer(400, wrong ?? "");

@@ -1,5 +1,7 @@
 import type { EntityManager } from "typeorm";
 import type { Outcome, RequestFacts, Severity } from "../../entities/activity.js";
+import { type OptionsOf, section, value } from "../core/option-checker.js";
+import { anything } from "../core/option-kinds.js";
 import type { Actor } from "../core/request-context.js";
 
 /** What somebody did or tried. */
@@ -62,28 +64,36 @@ export interface ActivityInput {
   readonly occurredAt?: Date | undefined;
 }
 
-const ofInput: Readonly<Record<keyof ActivityInput, true>> = {
-  outcome: true,
-  severity: true,
-  category: true,
-  actor: true,
-  subject: true,
-  tenant: true,
-  strategy: true,
-  resource: true,
-  params: true,
-  details: true,
-  error: true,
-  request: true,
-  log: true,
-  correlationId: true,
-  causationId: true,
-  occurredAt: true,
-};
-/** What a caller can say of an entry. */
-export const inputKeys: readonly string[] = Object.keys(ofInput);
-
 export interface RecordNowInput extends ActivityInput {
   /** Write it in this manager's open transaction: it lives and dies with it. (Default: outside of any) */
   readonly within?: EntityManager | undefined;
 }
+
+/** The maker of entries takes what it can of any value, for a log must not stop the work: only the names are checked. */
+export const entryInput = {
+  outcome: anything(),
+  severity: anything(),
+  category: anything(),
+  actor: anything(),
+  subject: anything(),
+  tenant: anything(),
+  strategy: anything(),
+  resource: anything(),
+  params: anything(),
+  details: anything(),
+  error: anything(),
+  request: anything(),
+  log: anything(),
+  correlationId: anything(),
+  causationId: anything(),
+  occurredAt: anything(),
+} satisfies OptionsOf<ActivityInput>;
+
+export const recordNowInput = section({
+  ...entryInput,
+  within: value<EntityManager>(
+    "a manager with an open transaction",
+    (given) => (given as EntityManager | null)?.queryRunner?.isTransactionActive === true,
+    { hint: "Pass the manager that `dataSource.transaction(async (manager) => ...)` gives." },
+  ),
+} satisfies OptionsOf<RecordNowInput>);

@@ -3,12 +3,12 @@ import { Readable, Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { stringify } from "csv-stringify";
 import type { DataSource } from "typeorm";
-import { EventLogError } from "../core/errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions, type OptionsOf, section } from "../core/option-checker.js";
+import { abortSignal, aFunction, oneOf } from "../core/option-kinds.js";
 import type { ActivityEntry } from "./entry.js";
-import { type ActivityFilter, filterKeys, search } from "./search.js";
+import { type ActivityFilter, filterOptions, search } from "./search.js";
 
-export const formats = ["jsonl", "json", "csv"] as const;
+const formats = ["jsonl", "json", "csv"] as const;
 export type ExportFormat = (typeof formats)[number];
 
 export interface ExportOptions extends ActivityFilter {
@@ -18,20 +18,20 @@ export interface ExportOptions extends ActivityFilter {
   readonly signal?: AbortSignal | undefined;
 }
 
+export const exportOptions = section({
+  ...filterOptions,
+  format: oneOf(...formats),
+  onProgress: aFunction(),
+  signal: abortSignal,
+} satisfies OptionsOf<ExportOptions>);
+
 /** Writes every entry that matches to a file or a stream, one after the other: memory stays flat, and there is no hidden limit. */
 export async function exportActivity(
   dataSource: DataSource,
   target: string | Writable,
   options: ExportOptions = {},
 ): Promise<{ entries: number }> {
-  refuseUnknownOptions("export", options, ["format", "onProgress", "signal", ...filterKeys, "limit"]);
-  const { format, onProgress, signal, ...filter } = options;
-  const wanted = format ?? formatOf(target);
-  if (!formats.includes(wanted))
-    throw new EventLogError(
-      "OPTIONS_INVALID",
-      `export: expected format to be ${formats.join(", ")}, got: ${String(wanted)}.`,
-    );
+  const { format = formatOf(target), onProgress, signal, ...filter } = checkOptions("export", options, exportOptions);
   let entries = 0;
   async function* counted(): AsyncGenerator<ActivityEntry> {
     for await (const entry of search(dataSource, filter)) {
@@ -41,7 +41,7 @@ export async function exportActivity(
     }
   }
   const sink = typeof target === "string" ? createWriteStream(target, { mode: 0o600 }) : target;
-  await pipeline([Readable.from(counted()), ...writers[wanted](), sink], signal === undefined ? {} : { signal });
+  await pipeline([Readable.from(counted()), ...writers[format](), sink], signal === undefined ? {} : { signal });
   onProgress?.({ done: entries });
   return { entries };
 }

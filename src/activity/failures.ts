@@ -1,13 +1,14 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions, type OptionsOf, section, value } from "../core/option-checker.js";
+import { positive, text } from "../core/option-kinds.js";
 import { asReader } from "../core/rights.js";
 import { numberOf, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import { endpointOf, keptAddress } from "./address.js";
 import { recorderOf } from "./lifecycle.js";
-import type { ActivityFilter } from "./search.js";
+import { type ActivityFilter, filterOptions } from "./search.js";
 
 export interface FailuresOptions {
   readonly subject?: string | undefined;
@@ -19,26 +20,34 @@ export interface FailuresOptions {
   readonly windowSeconds?: number | undefined;
 }
 
+const failuresOptions = section({
+  subject: text("a subject"),
+  actor: filterOptions.actor,
+  ip: filterOptions.ip,
+  request: value("the request object", (given) => typeof given === "object" && given !== null),
+  windowSeconds: positive("seconds").byDefault(300),
+} satisfies OptionsOf<FailuresOptions>).also(({ subject, actor, ip, request }, wrong) => {
+  if (subject === undefined && actor === undefined && ip === undefined && request === undefined)
+    wrong("subject", "given, or actor, ip or request", subject);
+});
+
 /**
  * How many sign-ins failed in the last seconds, of all that is given: for a check before the next one. What still waits in this
  * process is counted; what front ends say is not. The address is compared as it is kept.
  */
 export async function failures(dataSource: DataSource, given: FailuresOptions): Promise<number> {
-  refuseUnknownOptions("failures", given, ["subject", "actor", "ip", "request", "windowSeconds"]);
-  const { subject, actor, ip, request, windowSeconds = 300 } = given;
-  const refuse = (message: string): never => {
-    throw new EventLogError("OPTIONS_INVALID", `failures: ${message}`);
-  };
-  if (subject === undefined && actor === undefined && ip === undefined && request === undefined)
-    refuse("expected subject, actor, ip or request.");
-  if (typeof windowSeconds !== "number" || !(windowSeconds > 0))
-    refuse(`expected windowSeconds to be a positive number, got: ${String(windowSeconds)}.`);
+  const { subject, actor, ip, request, windowSeconds } = checkOptions("failures", given, failuresOptions);
   const { options, maker } = recorderOf(dataSource);
   if ((ip !== undefined || request !== undefined) && options.ipPrivacy === "exclude")
-    refuse('addresses are not kept (ipPrivacy "exclude"), so nothing can be counted by them.');
+    throw new EventLogError(
+      "OPTIONS_INVALID",
+      'failures: addresses are not kept (ipPrivacy "exclude"), so nothing can be counted by them.',
+    );
   const addresses: string[] = [];
   if (ip !== undefined) {
-    const endpoint = endpointOf(ip) ?? refuse(`expected ip to be an address, got: ${String(ip)}.`);
+    const endpoint = endpointOf(ip);
+    if (endpoint === null)
+      throw new EventLogError("OPTIONS_INVALID", `failures: expected ip to be an address, got: ${ip}.`);
     addresses.push(keptAddress(endpoint.ip, options) ?? "");
   }
   if (request !== undefined) addresses.push(maker.addressOf(request) ?? "");

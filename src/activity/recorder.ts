@@ -3,18 +3,17 @@ import type { DataSource, EntityManager, QueryRunner } from "typeorm";
 import { customSink } from "../sinks/custom.js";
 import { databaseSink } from "../sinks/database.js";
 import { fileSink } from "../sinks/file.js";
-import type { SinkOption } from "../sinks/options.js";
+import type { CheckedSink } from "../sinks/options.js";
 import type { Sink } from "../sinks/sink.js";
 import { webhookSink } from "../sinks/webhook.js";
 import type { Severity } from "../../entities/activity.js";
 import { attachmentOf } from "../core/attachment.js";
-import { EventLogError } from "../core/errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions } from "../core/option-checker.js";
 import { asWriter } from "../core/rights.js";
 import type { Session } from "../core/session.js";
 import { Alerts, ownCategory } from "./alerts.js";
 import { Connection } from "./connection.js";
-import { type ActivityEntry, type ActivityInput, inputKeys, type RecordNowInput } from "./entry.js";
+import { type ActivityEntry, type ActivityInput, recordNowInput, type RecordNowInput } from "./entry.js";
 import { EntryMaker } from "./entry-maker.js";
 import { type Dropped, Lane } from "./lane.js";
 import type { Alert } from "./alert-options.js";
@@ -98,8 +97,7 @@ export class Recorder {
   }
 
   async recordNow(action: string, given: RecordNowInput = {}): Promise<ActivityEntry | undefined> {
-    refuseUnknownOptions("recordNow", given, [...inputKeys, "within"]);
-    const { within, ...input } = given;
+    const { within, ...input } = checkOptions("recordNow", given, recordNowInput);
     if (!this.#isWanted(action, input)) return undefined;
     const entry = this.maker.make(action, input);
     if (within !== undefined) await this.#writeWithin(within, entry);
@@ -117,16 +115,7 @@ export class Recorder {
   }
 
   async #writeWithin(manager: EntityManager, entry: ActivityEntry): Promise<void> {
-    const { queryRunner } = manager;
-    if (queryRunner?.isTransactionActive !== true) {
-      throw new EventLogError(
-        "OPTIONS_INVALID",
-        "recordNow: expected within to be a manager with an open transaction.",
-        {
-          hint: "Pass the manager that `dataSource.transaction(async (manager) => ...)` gives.",
-        },
-      );
-    }
+    const queryRunner = manager.queryRunner as QueryRunner; // its transaction is open, as the options say
     const { text, values } = recordEntries(this.#schema, [entry]);
     await asWriter(this.#dataSource, manager.query(text, [...values]));
     this.#open.set(queryRunner, [...(this.#open.get(queryRunner) ?? []), entry]);
@@ -200,7 +189,7 @@ export class Recorder {
     }
   }
 
-  #sinkOf(option: SinkOption, index: number): Sink {
+  #sinkOf(option: CheckedSink, index: number): Sink {
     if (option === "database") {
       // With a spool nothing is lost, and nothing is to be told.
       const writer = this.options.spool === undefined ? this.#writer : undefined;
@@ -208,7 +197,9 @@ export class Recorder {
     }
     if (typeof option === "function") return customSink(option.name || `sink ${index + 1}`, option);
     if ("file" in option) return fileSink(option.file);
-    return "webhook" in option ? webhookSink(option.webhook) : customSink(option.name, option.write);
+    return "webhook" in option
+      ? webhookSink(option.webhook)
+      : customSink(option.name, (entries) => option.write(entries));
   }
 
   #laneOf(sink: Sink): Lane {

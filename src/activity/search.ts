@@ -1,9 +1,9 @@
 import type { DataSource } from "typeorm";
 import { outcomes, severities, type Outcome, type Severity } from "../../entities/activity.js";
 import { attachmentOf } from "../core/attachment.js";
-import { EventLogError } from "../core/errors.js";
 import type { Actor } from "../core/request-context.js";
-import { refuseNoObject } from "../core/options.js";
+import { checkOptions, type OptionsOf, section, value } from "../core/option-checker.js";
+import { limit, oneOf, oneOrMore, text, word } from "../core/option-kinds.js";
 import { asReader } from "../core/rights.js";
 import { withPooledSession } from "../core/session.js";
 import { join, raw, sql, type Statement } from "../core/sql.js";
@@ -44,21 +44,48 @@ export interface SearchOptions extends ActivityFilter {
   readonly limit?: number | undefined;
 }
 
+const words = oneOrMore("texts", value<string>("text", isText));
+
+const time = value<Date | string>(
+  "a Date or an ISO 8601 time with an offset",
+  (given) => (given instanceof Date || typeof given === "string") && timeOf(given) !== null,
+);
+
+export const filterOptions = {
+  action: oneOrMore("actions", text("an action")),
+  outcome: oneOrMore("outcomes", oneOf(...outcomes)),
+  severity: oneOrMore("severities", oneOf(...severities)),
+  category: words,
+  strategy: words,
+  subject: words,
+  tenant: oneOrMore("tenants", word),
+  log: words,
+  source: oneOf("server", "client"),
+  correlationId: words,
+  actor: value("an id, or an object { type, id? }", isTyped),
+  ip: value("an address", (given) => typeof given === "string" && endpointOf(given) !== null),
+  resource: value("a type, or an object { type, key? }", isTyped),
+  from: time,
+  to: time,
+} satisfies OptionsOf<ActivityFilter>;
+
+const searchOptions = section({
+  ...filterOptions,
+  limit: limit.byDefault(Number.POSITIVE_INFINITY),
+} satisfies OptionsOf<SearchOptions>);
+
 /** Entries fetched at a time. */
 const page = 1_000;
 
 /** The entries that match, newest first, in pages by key: none is skipped or repeated while others are written. */
 export async function* search(dataSource: DataSource, options: SearchOptions = {}): AsyncGenerator<ActivityEntry> {
-  refuseNoObject("search", options);
-  const { limit = Number.POSITIVE_INFINITY, ...filter } = options;
-  if (!(limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 0)))
-    fail("limit", "a whole number from 0", limit);
+  const { limit: most, ...filter } = checkOptions("search", options, searchOptions);
   const conditions = conditionsOf(dataSource, filter);
   await recorderOf(dataSource).flushDatabase();
   const { schema } = attachmentOf(dataSource);
   let after: Statement = sql`true`;
-  for (let given = 0; given < limit;) {
-    const size = Math.min(page, limit - given);
+  for (let given = 0; given < most;) {
+    const size = Math.min(page, most - given);
     const rows = await asReader(
       dataSource,
       withPooledSession(dataSource, (session) =>
@@ -75,31 +102,10 @@ export async function* search(dataSource: DataSource, options: SearchOptions = {
 }
 
 const equal = ["outcome", "severity", "category", "strategy", "subject", "tenant", "log", "source"] as const;
-/** What a filter is made of. */
-export const filterKeys: readonly string[] = [
-  ...equal,
-  "correlationId",
-  "action",
-  "actor",
-  "ip",
-  "resource",
-  "from",
-  "to",
-];
 
-/** A filter as SQL over `activity a`. Throws OPTIONS_INVALID. */
+/** A filter, which was checked, as SQL over `activity a`. */
 export function conditionsOf(dataSource: DataSource, filter: ActivityFilter): Statement {
-  for (const key of Object.keys(filter))
-    if (!filterKeys.includes(key)) fail("the filter", `made of ${filterKeys.join(", ")}`, key);
-  oneOf("outcome", filter.outcome, outcomes);
-  oneOf("severity", filter.severity, severities);
   const { action, actor, ip, resource, from, to, correlationId } = filter;
-  for (const name of action === undefined ? [] : [action].flat())
-    if (typeof name !== "string") fail("action", "a string, or a list of them", name);
-  if (actor === null || (typeof actor === "object" && typeof actor.type !== "string"))
-    fail("actor", "an id, or an object { type, id? }", actor);
-  if (resource === null || (typeof resource === "object" && typeof resource.type !== "string"))
-    fail("resource", "a type, or an object { type, key? }", resource);
   const { maker, options } = recorderOf(dataSource);
   const conditions: Statement[] = [sql`true`];
   for (const name of equal) {
@@ -111,17 +117,16 @@ export function conditionsOf(dataSource: DataSource, filter: ActivityFilter): St
   const actorId = typeof actor === "object" ? actor.id : actor;
   if (actorId !== undefined) conditions.push(sql`a.actor_id = ${String(actorId)}`);
   if (ip !== undefined) {
-    const endpoint = endpointOf(ip);
-    if (endpoint === null) return fail("ip", "an address", ip);
-    conditions.push(sql`a.ip = ${keptAddress(endpoint.ip, options)}`);
+    const address = endpointOf(ip)?.ip ?? ip;
+    conditions.push(sql`a.ip = ${keptAddress(address, options)}`);
   }
   if (typeof resource === "string") conditions.push(sql`a.resource_type = ${resource}`);
   else if (resource !== undefined) {
     conditions.push(sql`a.resource_type = ${resource.type}`);
     if (resource.key !== undefined) conditions.push(sql`a.resource_key = ${maker.keptKey(resource.key)}`);
   }
-  if (from !== undefined) conditions.push(sql`a.occurred_at >= ${timeOf("from", from)}`);
-  if (to !== undefined) conditions.push(sql`a.occurred_at <= ${timeOf("to", to)}`);
+  if (from !== undefined) conditions.push(sql`a.occurred_at >= ${timeOf(from)}`);
+  if (to !== undefined) conditions.push(sql`a.occurred_at <= ${timeOf(to)}`);
   return join(conditions, " and ");
 }
 
@@ -130,17 +135,18 @@ function isAny(column: string, value: unknown): Statement {
   return values.length === 1 ? sql`a.${raw(column)} = ${values[0]}` : sql`a.${raw(column)} = any (${values}::text[])`;
 }
 
-function timeOf(what: string, value: Date | string): Date {
-  const at = value instanceof Date ? value : new Date(/(?:Z|[+-]\d{2}:?\d{2})$/.test(value) ? value : Number.NaN);
-  if (Number.isNaN(at.getTime())) fail(what, "a Date or an ISO 8601 time with an offset", value);
-  return at;
+function timeOf(given: Date | string): Date | null {
+  const text = typeof given === "string" && !/(?:Z|[+-]\d{2}:?\d{2})$/.test(given) ? Number.NaN : given;
+  const at = new Date(text);
+  return Number.isNaN(at.getTime()) ? null : at;
 }
 
-function oneOf(what: string, value: unknown, words: readonly string[]): void {
-  for (const word of value === undefined ? [] : [value].flat())
-    if (!words.includes(word as string)) fail(what, words.join(", "), word);
+function isText(given: unknown): boolean {
+  return typeof given === "string" || typeof given === "number";
 }
 
-function fail(what: string, wanted: string, got: unknown): never {
-  throw new EventLogError("OPTIONS_INVALID", `activity: expected ${what} to be ${wanted}, got: ${String(got)}.`);
+/** A word by itself, or an object that says of which type it is. */
+function isTyped(given: unknown): boolean {
+  if (typeof given === "object") return given !== null && "type" in given && typeof given.type === "string";
+  return ["string", "number", "bigint"].includes(typeof given);
 }

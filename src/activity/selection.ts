@@ -1,5 +1,3 @@
-import type { Find } from "./findings.js";
-
 type Names = readonly string[] | undefined;
 
 /** Of the options, what is about names. */
@@ -35,8 +33,10 @@ export function selectionOf({
     (strategy === null || ((strategies?.(strategy) ?? true) && !notStrategies(strategy)));
 }
 
-/** Finds names in the lists that are none of the actions and strategies told: they would include or exclude nothing. */
-export function findUnknown(options: Selection, find: Find): void {
+/** The names in the lists that are none of the actions and strategies told: they would include or exclude nothing. */
+export function unknownNames(
+  options: Selection,
+): { readonly list: string; readonly known: readonly string[]; readonly name: string }[] {
   const { actions, strategies, includeActions, excludeActions, includeStrategies, excludeStrategies } = options;
   const lists = [
     ["includeActions", includeActions, actions && [...actions, ...ownActions]],
@@ -44,11 +44,13 @@ export function findUnknown(options: Selection, find: Find): void {
     ["includeStrategies", includeStrategies, strategies],
     ["excludeStrategies", excludeStrategies, strategies],
   ] as const;
-  for (const [name, list = [], known] of lists) {
-    if (known === undefined) continue;
-    const unknown = list.filter((pattern) => !anyOf(known)(pattern) && !known.some(anyOf([pattern])));
-    for (const pattern of unknown) find(name, `made of ${known.join(", ")}`, pattern);
-  }
+  return lists.flatMap(([list, patterns = [], known]) =>
+    known === undefined
+      ? []
+      : patterns
+          .filter((pattern) => !anyOf(known)(pattern) && !known.some(anyOf([pattern])))
+          .map((name) => ({ list, known, name })),
+  );
 }
 
 /** Tells once of each action and strategy that is recorded and was not told in the options. */

@@ -1,7 +1,7 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
-import { EventLogError } from "../core/errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions, section } from "../core/option-checker.js";
+import { positive } from "../core/option-kinds.js";
 import { asReader } from "../core/rights.js";
 import { numberOf, type TextRow, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
@@ -28,18 +28,14 @@ export interface ActivitySummary {
 
 const top = 10;
 
+const summaryOptions = section({ hours: positive("hours").byDefault(24) });
+
 /** What happened in the last hours, counted in the table in one statement: one snapshot. */
 export async function summary(
   dataSource: DataSource,
   options: { hours?: number | undefined } = {},
 ): Promise<ActivitySummary> {
-  refuseUnknownOptions("summary", options, ["hours"]);
-  const { hours = 24 } = options;
-  if (typeof hours !== "number" || !(hours > 0) || !Number.isFinite(hours))
-    throw new EventLogError(
-      "OPTIONS_INVALID",
-      `summary: expected hours to be a positive number, got: ${String(hours)}.`,
-    );
+  const { hours } = checkOptions("summary", options, summaryOptions);
   await recorderOf(dataSource).flushDatabase();
   const { schema } = attachmentOf(dataSource);
   const to = new Date();

@@ -1,6 +1,7 @@
 import type { DataSource, DataSourceOptions } from "typeorm";
 import { EventLogError } from "./errors.js";
-import { type CheckedOptions, show } from "./options.js";
+import { show } from "./option-checker.js";
+import type { CheckedOptions } from "./options.js";
 import type { PgClientClass } from "./pg-client.js";
 import { quoteIdentifier } from "./sql.js";
 import { UncapturedWrites } from "./uncaptured-writes.js";

@@ -1,20 +1,6 @@
-import "reflect-metadata";
-import {
-  IsBoolean,
-  IsIn,
-  IsInt,
-  IsNumber,
-  IsString,
-  Matches,
-  Max,
-  Min,
-  ValidateBy,
-  ValidateIf,
-  type ValidationArguments,
-  validateSync,
-} from "class-validator";
-import { EventLogError } from "./errors.js";
 import { isLockKey, type KeyFor, lockArguments, type LockKey } from "./lock-key.js";
+import { type Checked, type OptionsOf, section, value, type Wrong } from "./option-checker.js";
+import { aFunction, amount, integer, oneOf, trueOrFalse } from "./option-kinds.js";
 
 export type Capture = "trigger" | "subscriber";
 
@@ -55,165 +41,43 @@ export interface CoreOptions {
   readonly clockSkewSeconds?: number | undefined;
 }
 
-/** Options after they were checked: defaults filled in, frozen. */
-export interface CheckedOptions {
-  readonly capture: Capture;
-  readonly uncaptured: Uncaptured;
-  readonly schema: string;
-  readonly lockMode: LockMode;
-  readonly keyFor: KeyFor | undefined;
-  /** The arguments of pg_advisory_xact_lock as SQL, or null for the derived key. */
-  readonly lockArguments: string | null;
-  readonly requireActor: boolean;
-  readonly limits: { readonly metadataBytes: number; readonly dataBytes: number; readonly depth: number };
-  readonly clockSkewSeconds: number;
-}
-
-/** A class-validator message: expected batch.size to be a positive integer, got: 0. */
-export const expected = (wanted: string) => ({
-  message: ({ property, value }: ValidationArguments) => `expected ${property} to be ${wanted}, got: ${show(value)}`,
-});
-export const positiveInteger = expected("a positive integer");
-
 /** The database keeps these as an integer of 32 bits. */
 const mostInt = 2_147_483_647;
-const atMostInt = expected(`at most ${mostInt}`);
-const mostSkewSeconds = 86_400;
+const daySeconds = 86_400;
 
-class Limits {
-  /** bytes of a request context as JSON */
-  @IsInt(positiveInteger) @Min(1, positiveInteger) @Max(mostInt, atMostInt) metadataBytes = 65_536;
-  /** bytes of one event's data and previous together */
-  @IsInt(positiveInteger) @Min(1, positiveInteger) @Max(mostInt, atMostInt) dataBytes = 16_777_216;
-  /** levels of nesting of a request context */
-  @IsInt(positiveInteger) @Min(1, positiveInteger) @Max(mostInt, atMostInt) depth = 64;
-}
+/** It stands in SQL and in LISTEN as it is, and the database cuts longer names off. */
+const schemaName = value<string>(
+  "a schema name of at most 63 bytes, without quotes, %, $ or backslashes, that does not begin with pg_",
+  (given) => typeof given === "string" && /^(?!pg_)[^\0'%$\\]+$/.test(given) && Buffer.byteLength(given) <= 63,
+);
 
-class Lock {
-  @IsIn(["shared", "exclusive"], expected('"shared" or "exclusive"')) mode: LockMode = "shared";
-  @ValidateIf(({ key }: Lock) => key !== undefined && !isLockKey(key))
-  @IsIn([], expected("a bigint, an integer, a string or a pair of 32-bit integers"))
-  key?: unknown;
-  @ValidateIf(({ keyFor }: Lock) => keyFor !== undefined && typeof keyFor !== "function")
-  @IsIn([], expected("a function (change, context, key) => key"))
-  keyFor?: KeyFor;
-}
+export const coreOptions = {
+  capture: oneOf("trigger", "subscriber").byDefault("trigger"),
+  uncaptured: oneOf("warn", "error", "ignore").byDefault("warn"),
+  schema: schemaName.byDefault("chronicle"),
+  lock: section({
+    mode: oneOf("shared", "exclusive").byDefault("shared"),
+    key: value<LockKey>("a bigint, an integer, a string or a pair of 32-bit integers", isLockKey),
+    keyFor: aFunction<KeyFor>("a function (change, context, key) => key"),
+  } satisfies OptionsOf<LockOptions>)
+    .as(({ key, ...lock }) => Object.freeze({ ...lock, arguments: key === undefined ? null : lockArguments(key) }))
+    .byDefault({}),
+  requireActor: trueOrFalse.byDefault(false),
+  limits: section({
+    /** bytes of a request context as JSON */
+    metadataBytes: integer(1, mostInt).byDefault(65_536),
+    /** bytes of one event's data and previous together */
+    dataBytes: integer(1, mostInt).byDefault(16_777_216),
+    /** levels of nesting of a request context */
+    depth: integer(1, mostInt).byDefault(64),
+  }).byDefault({}),
+  clockSkewSeconds: amount("seconds", daySeconds).byDefault(5),
+} satisfies OptionsOf<CoreOptions>;
 
-/** The database cuts longer names off. */
-const isShort = (name: unknown) => typeof name === "string" && Buffer.byteLength(name) <= 63;
+/** The same after they were checked; `lock.arguments` are those of pg_advisory_xact_lock, null for the derived key. */
+export type CheckedOptions = Checked<typeof coreOptions>;
 
-class Scalars {
-  @IsIn(["trigger", "subscriber"], expected('"trigger" or "subscriber"')) capture: Capture = "trigger";
-  @IsIn(["warn", "error", "ignore"], expected('"warn", "error" or "ignore"')) uncaptured: Uncaptured = "warn";
-  @IsString(expected("a schema name"))
-  @Matches(
-    /^(?!pg_)[^\0'%$\\]+$/,
-    expected("a schema name without quotes, %, $ or backslashes that does not begin with pg_"),
-  )
-  @ValidateBy({ name: "isShort", validator: { validate: isShort } }, expected("at most 63 bytes"))
-  schema = "chronicle";
-  @IsBoolean(expected("true or false")) requireActor = false;
-  @IsNumber({}, expected("a number of seconds"))
-  @Min(0, expected("a number of seconds from 0"))
-  @Max(mostSkewSeconds, expected(`at most ${mostSkewSeconds} seconds, a day`))
-  clockSkewSeconds = 5;
-}
-
-/** Throws OPTIONS_INVALID for what is no object of options at all. */
-export function refuseNoObject(call: string, given: unknown, hint?: string): void {
-  if (isRecord(given)) return;
-  const message = `${call}: expected the options to be an object, got: ${show(given)}.`;
-  throw new EventLogError("OPTIONS_INVALID", message, { hint });
-}
-
-/** Options that mean the same in every call that takes them. */
-const kinds: Readonly<Record<string, readonly [string, (value: unknown) => boolean]>> = {
-  signal: ["an AbortSignal", (value) => value instanceof AbortSignal],
-  onProgress: ["a function", (value) => typeof value === "function"],
-  onDifference: ["a function", (value) => typeof value === "function"],
-  dryRun: ["true or false", (value) => typeof value === "boolean"],
-  sensitive: ["true or false", (value) => typeof value === "boolean"],
-  columns: [
-    "a list of names",
-    (value) => Array.isArray(value) && value.every((name: unknown) => typeof name === "string"),
-  ],
-};
-
-/**
- * Throws OPTIONS_INVALID where a call is given what it does not take, for a mistyped option would be no option at all, and where
- * an option that many calls share is not what it should be.
- */
-export function refuseUnknownOptions(call: string, options: unknown, known: readonly string[]): void {
-  const hint = `It takes ${known.join(", ")}.`;
-  refuseNoObject(call, options, hint);
-  for (const [key, value] of Object.entries(options as object)) {
-    if (!known.includes(key)) throw new EventLogError("OPTIONS_INVALID", `${call}: unknown option ${key}.`, { hint });
-    const [wanted, fits] = kinds[key] ?? ["", () => true];
-    if (value !== undefined && !fits(value))
-      throw new EventLogError("OPTIONS_INVALID", `${call}: expected ${key} to be ${wanted}, got: ${show(value)}.`);
-  }
-}
-
-/**
- * Checks what a caller gave, once: unknown keys, wrong types and values out of range are told in one readable list.
- * Throws OPTIONS_INVALID.
- */
-export function checkOptions(given: CoreOptions): CheckedOptions {
-  const { limits, lock, ...rest } = given;
-  const findings: string[] = [];
-  const scalars = fill(new Scalars(), rest, "", findings, [], ["lock", "limits", "replay", "activity"]);
-  const checkedLimits = fill(new Limits(), limits ?? {}, "limits.", findings);
-  const checkedLock = fill(new Lock(), lock ?? {}, "lock.", findings, ["key", "keyFor"]);
-  if (checkedLock.keyFor !== undefined && scalars.capture === "trigger")
-    findings.push('expected lock.keyFor only with capture: "subscriber", since triggers cannot ask it');
-  if (findings.length > 0)
-    throw new EventLogError("OPTIONS_INVALID", `${findings.join("; ")}.`, { details: { findings } });
-  return Object.freeze({
-    capture: scalars.capture,
-    uncaptured: scalars.uncaptured,
-    schema: scalars.schema,
-    lockMode: checkedLock.mode,
-    keyFor: checkedLock.keyFor,
-    lockArguments: checkedLock.key === undefined ? null : lockArguments(checkedLock.key as LockKey),
-    requireActor: scalars.requireActor,
-    limits: Object.freeze(checkedLimits),
-    clockSkewSeconds: scalars.clockSkewSeconds,
-  });
-}
-
-/** A copy of the defaults with what was given on top (but for what is checked elsewhere), its findings added to the list under their full path. */
-export function fill<T extends object>(
-  defaults: T,
-  given: unknown,
-  path: string,
-  findings: string[],
-  optional: readonly string[] = [],
-  elsewhere: readonly string[] = [],
-): T {
-  if (!isRecord(given)) {
-    findings.push(`expected ${path.slice(0, -1)} to be an object, got: ${show(given)}`);
-    return defaults;
-  }
-  const known = [...Object.keys(defaults), ...optional];
-  for (const [key, value] of Object.entries(given)) {
-    if (!known.includes(key))
-      findings.push(
-        `unknown option ${path}${key} (known: ${[...known, ...elsewhere].map((name) => path + name).join(", ")})`,
-      );
-    else if (value !== undefined) (defaults as Record<string, unknown>)[key] = value;
-  }
-  for (const { constraints = {} } of validateSync(defaults, { stopAtFirstError: true, forbidUnknownValues: false })) {
-    findings.push(...Object.values(constraints).map((message) => message.replace("expected ", `expected ${path}`)));
-  }
-  return defaults;
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-export function show(value: unknown): string {
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "number") return String(value);
-  return typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));
+export function refuseKeyForTriggers({ capture, lock }: CheckedOptions, wrong: Wrong): void {
+  if (lock.keyFor !== undefined && capture === "trigger")
+    wrong("lock.keyFor", 'given only with capture: "subscriber", since triggers cannot ask it', lock.keyFor);
 }

@@ -1,5 +1,5 @@
-import { EventLogError } from "./errors.js";
-import { refuseUnknownOptions } from "./options.js";
+import { checkOptions, type Option, section } from "./option-checker.js";
+import { aFunction, anything } from "./option-kinds.js";
 import type { Actor, RequestContext } from "./request-context.js";
 
 type Answer<T> = T | null | undefined | Promise<T | null | undefined>;
@@ -14,39 +14,35 @@ export interface RequestReader<Request> {
   readonly metadata?: ((request: Request) => Answer<Readonly<Record<string, unknown>>>) | undefined;
 }
 
-const parts = ["actor", "tenant", "metadata"] as const;
+const read = aFunction("a function of the request");
+const readerOptions = {
+  actor: read,
+  tenant: read,
+  metadata: read,
+} satisfies Record<keyof RequestReader<never>, Option<unknown>>;
 
 /**
  * The request context that a reader makes of a request, without what is not known, and with the request itself for the activity
- * log: for a door to a framework that has none
- * here. Throws OPTIONS_INVALID where a part of the reader is no function, and what its functions throw.
+ * log: for an integration with a framework that has none here. Throws OPTIONS_INVALID for what is no reader, and what its
+ * functions throw.
  */
 export async function readRequest<Request>(request: Request, reader: RequestReader<Request>): Promise<RequestContext> {
-  refuseNoFunctions(reader);
-  const answers = await Promise.all(parts.map(async (part) => [part, await reader[part]?.(request)] as const));
+  const parts = Object.entries(checkReader(reader));
+  const answers = await Promise.all(parts.map(async ([part, ask]) => [part, await ask?.(request)] as const));
   const known = Object.fromEntries(answers.filter(([, answer]) => answer != null));
   return typeof request === "object" && request !== null ? { ...known, request } : known;
 }
 
 /**
- * Throws OPTIONS_INVALID for what is no reader: doors call it when they are set up, with the names of what they take besides. A
- * mistyped part would leave every write without an actor.
+ * The reader alone of an integration's options, checked: integrations call it when they are set up, with the names of what
+ * they take besides. A mistyped part would leave every write without an actor. Throws OPTIONS_INVALID.
  */
-export function checkReader(reader: RequestReader<never>, besides: readonly string[] = []): void {
-  refuseNoFunctions(reader);
-  refuseUnknownOptions("request context", reader, [...parts, ...besides]);
-}
-
-function refuseNoFunctions(reader: RequestReader<never>): void {
-  if (typeof reader !== "object" || reader === null) {
-    throw new EventLogError("OPTIONS_INVALID", `Expected an object of ${parts.join(", ")}, got: ${typeof reader}.`);
-  }
-  for (const part of parts) {
-    const given: unknown = reader[part];
-    if (given === undefined || typeof given === "function") continue;
-    throw new EventLogError(
-      "OPTIONS_INVALID",
-      `Expected ${part} to be a function of the request, got: ${typeof given}.`,
-    );
-  }
+export function checkReader<Request>(
+  options: RequestReader<Request>,
+  besides: readonly string[] = [],
+): RequestReader<Request> {
+  const others = Object.fromEntries(besides.map((name) => [name, anything()]));
+  const wanted = section<Record<string, Option<unknown>>>({ ...readerOptions, ...others });
+  const { actor, tenant, metadata } = checkOptions("request context", options, wanted);
+  return Object.freeze({ actor, tenant, metadata }) as RequestReader<Request>;
 }

@@ -1,6 +1,6 @@
 import type { EntitySchema } from "typeorm";
-import { EventLogError } from "./errors.js";
-import { isRecord, refuseUnknownOptions, show } from "./options.js";
+import { checkOptions, listOf, type OptionsOf, section } from "./option-checker.js";
+import { anything, integer, names, oneOf, text, trueOrFalse } from "./option-kinds.js";
 
 export type Action = "create" | "update" | "destroy";
 export const actions: readonly Action[] = ["create", "update", "destroy"];
@@ -30,6 +30,30 @@ export interface SensitiveOptions {
   readonly erased?: unknown;
 }
 
+/** The database keeps it as an integer of 32 bits. */
+const version = integer(1, 2_147_483_647);
+
+const trackedList = section({
+  version: version.orObject(
+    section({
+      create: version.byDefault(1),
+      update: version.byDefault(1),
+      destroy: version.byDefault(1),
+    } satisfies OptionsOf<Record<Action, number>>),
+  ),
+  name: text("a name"),
+  formerly: names,
+  auditOnly: trueOrFalse,
+  actions: listOf("actions", oneOf(...actions)),
+  exclude: names,
+  tenant: text("a property's name"),
+  reads: trueOrFalse,
+} satisfies OptionsOf<TrackedOptions>).also(({ actions, auditOnly }, wrong) => {
+  if (actions !== undefined && auditOnly !== true) wrong("actions", "given only with auditOnly", actions);
+});
+
+const sensitiveList = section({ erased: anything() } satisfies OptionsOf<SensitiveOptions>);
+
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- what TypeORM calls an entity's target
 export type EntityTarget = Function;
 
@@ -42,22 +66,23 @@ const sensitiveProperties = new WeakMap<object, Map<string, SensitiveOptions>>()
  */
 export function Tracked(options: TrackedOptions = {}): ClassDecorator {
   return (target) => {
-    trackedEntities.set(target, checked(options, target.name));
+    trackedEntities.set(target, checkOptions(`@Tracked on ${target.name}`, options, trackedList));
   };
 }
 
 /** What `@Tracked` is to a class, for an EntitySchema. Returns the schema. */
 export function track<T>(schema: EntitySchema<T>, options: TrackedOptions = {}): EntitySchema<T> {
-  trackedEntities.set(schema.options.target ?? schemaKey(schema.options.name), checked(options, schema.options.name));
+  const { name, target } = schema.options;
+  trackedEntities.set(target ?? schemaKey(name), checkOptions(`@Tracked on ${name}`, options, trackedList));
   return schema;
 }
 
 /** Keeps a column's values out of the log's main table and of everything that reads it. Not for keys. */
 export function Sensitive(options: SensitiveOptions = {}): PropertyDecorator {
-  refuseUnknownOptions("@Sensitive", options, ["erased"]);
+  const checked = checkOptions("@Sensitive", options, sensitiveList);
   return (prototype, property) => {
     const own = sensitiveProperties.get(prototype.constructor) ?? new Map<string, SensitiveOptions>();
-    own.set(String(property), options);
+    own.set(String(property), checked);
     sensitiveProperties.set(prototype.constructor, own);
   };
 }
@@ -102,49 +127,4 @@ function schemaKey(name: string): object {
   const key = schemaKeys.get(name) ?? {};
   schemaKeys.set(name, key);
   return key;
-}
-
-const optionKeys = ["version", "name", "formerly", "auditOnly", "actions", "exclude", "tenant", "reads"];
-
-function checked(options: TrackedOptions, name: string): TrackedOptions {
-  const fail = (what: string, wanted: string, got: unknown): never => {
-    throw new EventLogError(
-      "OPTIONS_INVALID",
-      `@Tracked on ${name}: expected ${what} to be ${wanted}, got: ${show(got)}.`,
-    );
-  };
-  const given: unknown = options;
-  if (!isRecord(given)) return fail("its options", "an object", options);
-  for (const key of Object.keys(options)) {
-    if (!optionKeys.includes(key)) fail("its options", `some of ${optionKeys.join(", ")}`, key);
-  }
-  const { version } = options;
-  if (version !== undefined && typeof version !== "number" && !isRecord(given["version"]))
-    fail("version", "a positive integer, or an object with one per action", version);
-  if (typeof version === "object") {
-    for (const key of Object.keys(version))
-      if (!actions.includes(key as Action)) fail("version", "per create, update, destroy", key);
-  }
-  for (const [action, number] of Object.entries(versionsOf(options))) {
-    if (!Number.isSafeInteger(number) || number < 1 || number > 2_147_483_647)
-      fail(`version of ${action}`, "a positive integer", number);
-  }
-  if (options.name !== undefined && (typeof options.name !== "string" || options.name === ""))
-    fail("name", "a string", options.name);
-  for (const key of ["formerly", "exclude", "actions"] as const) {
-    const list = options[key];
-    if (list !== undefined && !(Array.isArray(list) && list.every((item) => typeof item === "string")))
-      fail(key, "a list of strings", list);
-  }
-  if (options.reads !== undefined && typeof options.reads !== "boolean") fail("reads", "true or false", options.reads);
-  if (options.auditOnly !== undefined && typeof options.auditOnly !== "boolean")
-    fail("auditOnly", "true or false", options.auditOnly);
-  if (options.actions !== undefined) {
-    if (!options.auditOnly) fail("actions", "given only with auditOnly", options.actions);
-    for (const action of options.actions)
-      if (!actions.includes(action)) fail("actions", "some of create, update, destroy", action);
-  }
-  if (options.tenant !== undefined && typeof options.tenant !== "string")
-    fail("tenant", "a property's name", options.tenant);
-  return Object.freeze({ ...options });
 }

@@ -7,8 +7,8 @@ import { bindRequestContext, checkReader, readRequest, type RequestReader, withR
  * The functions may be async; what they throw goes to Express's error handlers. Callbacks of streams and emitters run outside
  * the request that gave them: give them through `bindRequestContext`. Throws OPTIONS_INVALID.
  */
-export function requestContext(reader: RequestReader<Request> = {}): RequestHandler {
-  checkReader(reader);
+export function requestContext(options: RequestReader<Request> = {}): RequestHandler {
+  const reader = checkReader(options);
   return async (request, _response, next) => {
     let inContext: () => void;
     try {

@@ -22,9 +22,10 @@ type Resume = (work: () => void) => void;
  * what they throw fails the request. Callbacks of streams and emitters run outside the request that gave them: give them
  * through `bindRequestContext`. Registering fails with OPTIONS_INVALID.
  */
-export const requestContext: FastifyPluginCallback<RequestReader<FastifyRequest>> = (app, reader, ready) => {
+export const requestContext: FastifyPluginCallback<RequestReader<FastifyRequest>> = (app, options, ready) => {
+  let reader: RequestReader<FastifyRequest>;
   try {
-    checkReader(reader, ofRegister);
+    reader = checkReader(options, ofRegister);
   } catch (error) {
     ready(error as Error);
     return;

@@ -2,14 +2,21 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions, type OptionsOf, section } from "../core/option-checker.js";
+import { abortSignal, aFunction } from "../core/option-kinds.js";
 import { sendableContext } from "../core/request-context.js";
 import { asOwner } from "../core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../core/session.js";
 import { join, quoteIdentifier, quoteLiteral, raw, sql, type Statement } from "../core/sql.js";
 import { refuse } from "../log/finding.js";
 import { findingsOf } from "../log/status.js";
-import { type EntityReference, type TrackedTable, trackedTableOf, trackedTables } from "../log/tracked-tables.js";
+import {
+  type EntityReference,
+  someEntities,
+  type TrackedTable,
+  trackedTableOf,
+  trackedTables,
+} from "../log/tracked-tables.js";
 
 export interface BaselineOptions {
   /** Only these entities. (Default: all that are tracked) */
@@ -17,6 +24,12 @@ export interface BaselineOptions {
   readonly onProgress?: ((progress: { readonly entity: string; readonly rows: number }) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+const baselineOptions = section({
+  entities: someEntities,
+  onProgress: aFunction(),
+  signal: abortSignal,
+} satisfies OptionsOf<BaselineOptions>);
 
 /** Rows per transaction: their locks are held while it runs. */
 const batch = 1_000;
@@ -35,8 +48,7 @@ const lockTimeoutMs = 100;
  * Throws OPTIONS_INVALID, NOT_TRACKED, NOT_INSTALLED, INSTALL_STALE, NOT_OWNER, REPLAY_ABORTED.
  */
 export async function baseline(dataSource: DataSource, options: BaselineOptions = {}): Promise<{ rows: number }> {
-  check(options);
-  const { entities, onProgress, signal } = options;
+  const { entities, onProgress, signal } = checkOptions("baseline", options, baselineOptions);
   const { schema } = attachmentOf(dataSource);
   const tables =
     entities === undefined ? trackedTables(dataSource) : entities.map((entity) => trackedTableOf(dataSource, entity));
@@ -145,12 +157,4 @@ async function isAfter(
     return sql`${values[index]}::${raw(type)}`;
   });
   return sql`(${raw(keyColumns.map((name) => `t.${quoteIdentifier(name)}`).join(", "))}) > (${join(typed, ", ")})`;
-}
-
-function check(options: BaselineOptions): void {
-  refuseUnknownOptions("baseline", options, ["entities", "onProgress", "signal"]);
-  if (options.entities !== undefined && !Array.isArray(options.entities))
-    throw new EventLogError("OPTIONS_INVALID", "baseline: expected entities to be a list of entities.", {
-      hint: "Call it like `baseline({ entities: [Account] })`.",
-    });
 }

@@ -2,7 +2,8 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions, type OptionsOf, section } from "../core/option-checker.js";
+import { names } from "../core/option-kinds.js";
 import { requestContext } from "../core/request-context.js";
 import { asOwner } from "../core/rights.js";
 import { type Session, withOwnSession } from "../core/session.js";
@@ -20,6 +21,8 @@ export interface EraseOptions {
   /** Properties or columns, or names that a sensitive column had before. (Default: all that are sensitive) */
   readonly columns?: readonly string[] | undefined;
 }
+
+const eraseOptions = section({ columns: names } satisfies OptionsOf<EraseOptions>);
 
 export interface EraseReport {
   /** How many stored events held one of the values. */
@@ -39,8 +42,7 @@ export async function erase(
   id: RecordId,
   given: EraseOptions = {},
 ): Promise<EraseReport> {
-  refuseUnknownOptions("erase", given, ["columns"]);
-  const { columns } = given;
+  const { columns } = checkOptions("erase", given, eraseOptions);
   const { schema, options } = attachmentOf(dataSource);
   const table = trackedTableOf(dataSource, entity);
   const asked = columns?.map((name) => columnOf(table, name));

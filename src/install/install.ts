@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import type { DataSource, QueryRunner } from "typeorm";
+import type { DataSource } from "typeorm";
 import { functions } from "../../entities/functions/index.js";
 import { latestStep } from "../../entities/steps/index.js";
 import { type Attachment, attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions, type OptionsOf, section } from "../core/option-checker.js";
+import { abortSignal, aFunction, oneOrMore, text } from "../core/option-kinds.js";
 import { numberOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { RecordingProgress } from "../log/comparison.js";
@@ -15,7 +16,7 @@ import type { SchemaChangeReport } from "../log/table-shape.js";
 import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
 import { grant, type Grants } from "./grants.js";
 import { refuseOwnersOf, refuseSharedSchema } from "./own-schema.js";
-import { type SetUpOptions, withSetUp } from "./set-up.js";
+import { type SetUpOptions, setUpOptions, withSetUp } from "./set-up.js";
 import { putSettings } from "./settings.js";
 import type { Difference } from "./schema-diff.js";
 import { followTable } from "./schema-follow.js";
@@ -28,6 +29,16 @@ export interface InstallOptions extends Grants, SetUpOptions {
   /** Stops between two such batches: the next install goes on there. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const roles = oneOrMore("roles", text("the name of a role"));
+
+const installOptions = section({
+  ...setUpOptions,
+  grantTo: roles,
+  grantReadTo: roles,
+  onProgress: aFunction(),
+  signal: abortSignal,
+} satisfies OptionsOf<InstallOptions>);
 
 /** What an install found that was stopped before all rows were recorded, and that this one has gone on with. */
 async function lastChanges(
@@ -74,11 +85,11 @@ export interface InstallReport {
  */
 export async function install(
   dataSource: DataSource,
-  options: InstallOptions,
+  given: InstallOptions,
   recordMigrations: RecordMigrations,
 ): Promise<InstallReport> {
   const attachment = attachmentOf(dataSource);
-  check(options);
+  const options = checkOptions("install", given, installOptions);
   const tables = trackedTables(dataSource);
   return withSetUp(dataSource, options, async (session, setUp, nested) => {
     const supported =
@@ -126,7 +137,7 @@ function fingerprintOf(
     latestStep,
     functions.map((make) => make(schema)),
     specs,
-    options.lockArguments,
+    options.lock.arguments,
     options.requireActor,
     options.limits.dataBytes,
     activityRetentionDays,
@@ -249,24 +260,4 @@ async function trackTable(
       ${table.sqlName}::regclass, ${spec}::jsonb, ${columns}::jsonb, ${today}, ${fills}::jsonb)`,
   );
   return report;
-}
-
-const optionKeys = ["grantTo", "grantReadTo", "queryRunner", "lockTimeoutMs", "onProgress", "signal"];
-
-function check(options: InstallOptions): void {
-  const fail = (what: string) => new EventLogError("OPTIONS_INVALID", `install: ${what}.`);
-  refuseUnknownOptions("install", options, optionKeys);
-  for (const key of ["grantTo", "grantReadTo"] as const) {
-    const roles: readonly unknown[] = [options[key] ?? []].flat();
-    if (!roles.every((role) => typeof role === "string" && role !== ""))
-      throw fail(`expected ${key} to be the name of a role, or a list of them`);
-  }
-  if (options.queryRunner !== undefined && typeof (options.queryRunner as Partial<QueryRunner>)?.connect !== "function")
-    throw fail("expected queryRunner to be a query runner of TypeORM, as a migration gets it");
-  if (options.lockTimeoutMs !== undefined && !(options.lockTimeoutMs >= 0))
-    throw fail("expected lockTimeoutMs to be a number of milliseconds");
-  if (options.onProgress !== undefined && typeof options.onProgress !== "function")
-    throw fail("expected onProgress to be a function");
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
-    throw fail("expected signal to be an AbortSignal");
 }

@@ -1,7 +1,6 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
-import { EventLogError } from "../core/errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions, section } from "../core/option-checker.js";
 import { asOwner } from "../core/rights.js";
 import { positionOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
@@ -9,7 +8,7 @@ import { refuse } from "../log/finding.js";
 import { makePartition, partitionName, partitionSize, partitionsOf } from "../log/partitions.js";
 import { secure, storedGrants } from "../log/secure.js";
 import { findingsOf } from "../log/status.js";
-import { type SetUpOptions, withSetUp } from "./set-up.js";
+import { type SetUpOptions, setUpOptions, withSetUp } from "./set-up.js";
 
 export interface PartitionReport {
   /** The table that events go to from now on. */
@@ -17,6 +16,8 @@ export interface PartitionReport {
   /** Its first position. */
   readonly from: bigint;
 }
+
+const partitionOptions = section({ lockTimeoutMs: setUpOptions.lockTimeoutMs });
 
 /**
  * Begins a new partition of the event table, for `retain()` to drop whole one day; what was recorded so far stays where it is.
@@ -29,10 +30,7 @@ export async function partition(
   dataSource: DataSource,
   options: Pick<SetUpOptions, "lockTimeoutMs"> = {},
 ): Promise<PartitionReport> {
-  refuseUnknownOptions("partition", options, ["lockTimeoutMs"]);
-  const { lockTimeoutMs } = options;
-  if (lockTimeoutMs !== undefined && !(lockTimeoutMs >= 0))
-    throw new EventLogError("OPTIONS_INVALID", "partition: expected lockTimeoutMs to be a number of milliseconds.");
+  const { lockTimeoutMs } = checkOptions("partition", options, partitionOptions);
   const { schema } = attachmentOf(dataSource);
   const work = withSetUp(dataSource, { lockTimeoutMs }, async (session, setUp) => {
     refuse(await findingsOf(session, dataSource));

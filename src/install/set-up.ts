@@ -1,6 +1,8 @@
 import type { DataSource, QueryRunner } from "typeorm";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
+import { type OptionsOf, value } from "../core/option-checker.js";
+import { amount } from "../core/option-kinds.js";
 import type { PgClient } from "../core/pg-client.js";
 import { asOwner } from "../core/rights.js";
 import { Session, withOwnSession } from "../core/session.js";
@@ -17,6 +19,14 @@ export interface SetUpOptions {
   readonly lockTimeoutMs?: number | undefined;
 }
 
+export const setUpOptions = {
+  queryRunner: value<QueryRunner>(
+    "a query runner of TypeORM, as a migration gets it",
+    (given) => typeof (given as Partial<QueryRunner> | null)?.connect === "function",
+  ),
+  lockTimeoutMs: amount("milliseconds").byDefault(60_000),
+} satisfies OptionsOf<SetUpOptions>;
+
 /** The database is busy, or we met another session's lock: nothing was done, and it may go better next time. */
 const worthAnotherTry: ReadonlySet<string | undefined> = new Set(["55P03", "40P01"]);
 
@@ -32,7 +42,10 @@ export type SetUp = <T>(work: () => Promise<T>) => Promise<T>;
  */
 export async function withSetUp<T>(
   dataSource: DataSource,
-  { queryRunner, lockTimeoutMs: triedForMs = 60_000 }: SetUpOptions,
+  {
+    queryRunner,
+    lockTimeoutMs: triedForMs,
+  }: { readonly queryRunner?: QueryRunner | undefined; readonly lockTimeoutMs: number },
   work: (session: Session, setUp: SetUp, nested: boolean) => Promise<T>,
 ): Promise<T> {
   const run = (session: Session, nested: boolean) => work(session, retried(session, triedForMs, { nested }), nested);

@@ -15,7 +15,7 @@ export async function putSettings(
   await session.rows(sql`
     insert into ${raw(schema)}.installation as i (step, fingerprint, system_identifier, lock_arguments, require_actor, data_limit, activity_retention_days)
     select ${latestStep}::integer, ${fingerprint}, system_identifier::text,
-      coalesce(${options.lockArguments}, hashtextextended(current_database() || '.' || ${options.schema}, 0)::text), ${options.requireActor}::boolean, ${options.limits.dataBytes}::integer, ${activityRetentionDays}::double precision
+      coalesce(${options.lock.arguments}, hashtextextended(current_database() || '.' || ${options.schema}, 0)::text), ${options.requireActor}::boolean, ${options.limits.dataBytes}::integer, ${activityRetentionDays}::double precision
     from pg_control_system()
     on conflict (only_row) do update set step = greatest(i.step, excluded.step), fingerprint = excluded.fingerprint,
       epoch = i.epoch + (i.system_identifier <> excluded.system_identifier)::integer, system_identifier = excluded.system_identifier,

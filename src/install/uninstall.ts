@@ -1,11 +1,14 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
+import { checkOptions, section } from "../core/option-checker.js";
 import { numberOf, type Session } from "../core/session.js";
 import { quoteIdentifier, quoteLiteral, raw, sql } from "../core/sql.js";
 import { stepOf } from "../log/step.js";
 import { refuseStrangers } from "./own-schema.js";
-import { type SetUpOptions, withSetUp } from "./set-up.js";
+import { type SetUpOptions, setUpOptions, withSetUp } from "./set-up.js";
+
+const uninstallOptions = section(setUpOptions);
 
 /**
  * Takes capture off the tables and drops the log with its schema, as long as it holds no event and no entry, and the schema nothing
@@ -14,7 +17,7 @@ import { type SetUpOptions, withSetUp } from "./set-up.js";
  */
 export async function uninstall(dataSource: DataSource, options: SetUpOptions = {}): Promise<void> {
   const { schema, options: log } = attachmentOf(dataSource);
-  await withSetUp(dataSource, options, async (session, setUp) => {
+  await withSetUp(dataSource, checkOptions("uninstall", options, uninstallOptions), async (session, setUp) => {
     if ((await stepOf(session, schema)) === 0) return;
     await setUp(async () => {
       await refuseEvents(session, schema, log.schema);

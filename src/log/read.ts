@@ -1,8 +1,8 @@
 import type { DataSource } from "typeorm";
 import { type Origin, origins } from "../../entities/event.js";
 import { attachmentOf } from "../core/attachment.js";
-import { EventLogError } from "../core/errors.js";
-import { refuseNoObject } from "../core/options.js";
+import { checkOptions, type OptionsOf, section, value } from "../core/option-checker.js";
+import { anything, limit, oneOf, text, word } from "../core/option-kinds.js";
 import type { Actor } from "../core/request-context.js";
 import { asReader } from "../core/rights.js";
 import { type Session, withPooledSession } from "../core/session.js";
@@ -13,7 +13,14 @@ import { eventColumns, eventOf, eventSource, type RecordedEvent } from "./event.
 import { type PointInTime, resolvePoint } from "./point-in-time.js";
 import { idError, recordKey, recordKeys, type RecordId } from "./record-id.js";
 import { explainMissing } from "./status.js";
-import { type EntityReference, namesOf, trackedNameOf, trackedTableOf, trackedTables } from "./tracked-tables.js";
+import {
+  entityOption,
+  type EntityReference,
+  namesOf,
+  trackedNameOf,
+  trackedTableOf,
+  trackedTables,
+} from "./tracked-tables.js";
 
 export interface EventFilter {
   readonly entity?: EntityReference | undefined;
@@ -24,7 +31,7 @@ export interface EventFilter {
   /** "capture" for the application's own writes; else what the log itself did, such as "migration" or "rewind". */
   readonly origin?: Origin | undefined;
   readonly actor?: { readonly type: string; readonly id?: Actor["id"] | undefined } | undefined;
-  readonly tenant?: string | undefined;
+  readonly tenant?: string | number | undefined;
   readonly correlationId?: string | undefined;
   /** Only events after this position. */
   readonly after?: bigint | undefined;
@@ -38,6 +45,29 @@ export interface EventFilter {
   readonly limit?: number | undefined;
 }
 
+const actor = value<EventFilter["actor"]>(
+  "an object { type, id? }",
+  (given) => typeof (given as Partial<Actor> | null)?.type === "string",
+);
+
+const eventFilter = section({
+  entity: entityOption,
+  recordId: anything(),
+  action: oneOf(...actions),
+  actionName: text("an action's name"),
+  origin: oneOf(...origins),
+  actor,
+  tenant: word,
+  correlationId: text("a correlation id"),
+  after: value("a bigint position", (given) => typeof given === "bigint"),
+  from: anything(),
+  to: anything(),
+  order: oneOf("asc", "desc").byDefault("asc"),
+  limit: limit.byDefault(Number.POSITIVE_INFINITY),
+} satisfies OptionsOf<EventFilter>).also(({ recordId, entity }, wrong) => {
+  if (recordId !== undefined && entity === undefined) wrong("entity", "given with recordId", entity);
+});
+
 /** How many events one query brings. */
 const page = 1_000;
 
@@ -45,18 +75,19 @@ const page = 1_000;
  * The events that a filter lets through, by position, in pages: memory stays flat however many there are.
  * Rows are as they were stored, whatever their version.
  */
-export async function* events(dataSource: DataSource, filter: EventFilter = {}): AsyncGenerator<RecordedEvent> {
-  check(filter);
+export async function* events(dataSource: DataSource, given: EventFilter = {}): AsyncGenerator<RecordedEvent> {
+  const filter = checkOptions("events", given, eventFilter);
   const { schema } = attachmentOf(dataSource);
-  const { order = "asc", limit = Number.POSITIVE_INFINITY } = filter;
-  const read = <T>(work: (session: Session) => Promise<T>) => asReader(dataSource, withPooledSession(dataSource, work));
-  const conditions = await read((session) => conditionsOf(session, dataSource, filter));
+  const { order, limit: most } = filter;
+  const reading = <T>(work: (session: Session) => Promise<T>) =>
+    asReader(dataSource, withPooledSession(dataSource, work));
+  const conditions = await reading((session) => conditionsOf(session, dataSource, filter));
   let last: bigint | undefined;
-  for (let given = 0; given < limit;) {
+  for (let count = 0; count < most;) {
     const further = last === undefined ? [] : [order === "asc" ? sql`e.position > ${last}` : sql`e.position < ${last}`];
     const all = join([sql`true`, ...conditions, ...further], " and ");
-    const size = Math.min(page, limit - given);
-    const rows = await read((session) =>
+    const size = Math.min(page, most - count);
+    const rows = await reading((session) =>
       session.rows(
         sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${all} order by e.position ${raw(order)} limit ${size}`,
       ),
@@ -66,7 +97,7 @@ export async function* events(dataSource: DataSource, filter: EventFilter = {}):
       yield event;
       last = event.position;
     }
-    given += rows.length;
+    count += rows.length;
     if (rows.length < size) return;
   }
 }
@@ -148,40 +179,4 @@ async function conditionsOf(session: Session, dataSource: DataSource, filter: Ev
     conditions.push(inCut(cut));
   }
   return conditions;
-}
-
-const filterKeys = [
-  "entity",
-  "recordId",
-  "action",
-  "actionName",
-  "origin",
-  "actor",
-  "tenant",
-  "correlationId",
-  "after",
-  "from",
-  "to",
-  "order",
-  "limit",
-];
-
-function check(filter: EventFilter): void {
-  const fail = (what: string, wanted: string, got: unknown): never => {
-    throw new EventLogError("OPTIONS_INVALID", `events: expected ${what} to be ${wanted}, got: ${String(got)}.`, {
-      hint: `It takes ${filterKeys.join(", ")}.`,
-    });
-  };
-  refuseNoObject("events", filter, `It takes ${filterKeys.join(", ")}.`);
-  for (const key of Object.keys(filter)) if (!filterKeys.includes(key)) fail("the filter", "made of known keys", key);
-  const { recordId, entity, action, origin, actor, after, order, limit } = filter;
-  if (recordId !== undefined && entity === undefined) fail("recordId", "given with entity", "no entity");
-  if (action !== undefined && !actions.includes(action)) fail("action", actions.join(", "), action);
-  if (origin !== undefined && !origins.includes(origin)) fail("origin", origins.join(", "), origin);
-  if (actor !== undefined && typeof (actor as Actor | null)?.type !== "string")
-    fail("actor", "an object { type, id? }", actor);
-  if (after !== undefined && typeof after !== "bigint") fail("after", "a bigint position", after);
-  if (order !== undefined && order !== "asc" && order !== "desc") fail("order", '"asc" or "desc"', order);
-  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0))
-    fail("limit", "a whole number from 0", limit);
 }

@@ -2,7 +2,8 @@ import type { DataSource } from "typeorm";
 import { latestStep } from "../../entities/steps/index.js";
 import { attachmentOf } from "../core/attachment.js";
 import { isMissing } from "../core/database-errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions, type OptionsOf, section } from "../core/option-checker.js";
+import { trueOrFalse } from "../core/option-kinds.js";
 import { numberOf, positionOf, type Session, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { UncapturedWrite } from "../core/uncaptured-writes.js";
@@ -82,13 +83,14 @@ export interface CheckOptions {
   readonly strict?: boolean | undefined;
 }
 
+const ofCheck = section({ strict: trueOrFalse.byDefault(false) } satisfies OptionsOf<CheckOptions>);
+
 /**
  * Throws NOT_INSTALLED, INSTALL_STALE or CAPTURE_IMPAIRED with everything that was found; for an application's start.
  * If it is strict, RIGHTS_UNEXPECTED too.
  */
 export async function check(dataSource: DataSource, options: CheckOptions = {}): Promise<void> {
-  refuseUnknownOptions("check", options, ["strict"]);
-  const { strict = false } = options;
+  const { strict } = checkOptions("check", options, ofCheck);
   refuse(await withPooledSession(dataSource, (session) => everyFindingOf(session, dataSource)), { strict });
 }
 

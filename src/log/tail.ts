@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
-import { refuseUnknownOptions } from "../core/options.js";
+import { checkOptions, type OptionsOf, section, value } from "../core/option-checker.js";
+import { abortSignal } from "../core/option-kinds.js";
 import { readingError } from "../core/rights.js";
 import { connect, numberOf, Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
@@ -20,6 +21,12 @@ export interface TailOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const start = value<bigint | { readonly bookmark: string }>("a position as a bigint, or { bookmark }", (given) =>
+  typeof given === "bigint" ? given >= 0n : typeof (given as { bookmark?: unknown } | null)?.bookmark === "string",
+);
+
+const tailOptions = section({ after: start, signal: abortSignal } satisfies OptionsOf<TailOptions>);
+
 /** How many events one query brings. */
 const page = 1_000;
 /** The longest that a tail sleeps without being woken, and the shortest when it was woken for nothing. */
@@ -34,7 +41,7 @@ const pauseMs = 25;
  * Throws POINT_IN_TIME_UNKNOWN, OPTIONS_INVALID, NOT_READER.
  */
 export async function* tail(dataSource: DataSource, options: TailOptions = {}): AsyncGenerator<RecordedEvent> {
-  const { after, signal } = checked(options);
+  const { after, signal } = checkOptions("tail", options, tailOptions);
   const { schema } = attachmentOf(dataSource);
   const sleeper = new Sleeper(signal);
   const client = await connect(dataSource, {}, () => sleeper.wake());
@@ -242,15 +249,4 @@ class Sleeper {
     });
     this.#resolve = undefined;
   }
-}
-
-function checked(options: TailOptions): TailOptions {
-  refuseUnknownOptions("tail", options, ["after", "signal"]);
-  const { after } = options;
-  const fail = (what: string) =>
-    new EventLogError("OPTIONS_INVALID", `tail: ${what}.`, { hint: "It takes after and signal." });
-  const isBookmark = typeof after === "object" && after !== null && typeof after.bookmark === "string";
-  if (after !== undefined && !isBookmark && !(typeof after === "bigint" && after >= 0n))
-    throw fail(`expected after to be a position as a bigint, or { bookmark }, got: ${typeof after}`);
-  return options;
 }

@@ -1,5 +1,6 @@
 import { type DataSource, type EntityMetadata, EntitySchema, type ObjectLiteral, type ObjectType } from "typeorm";
 import { EventLogError } from "../core/errors.js";
+import { listOf, show, value } from "../core/option-checker.js";
 import { quoteIdentifier } from "../core/sql.js";
 import { type Action, actions, type SensitiveOptions, trackedOptions, versionsOf } from "../core/tracked.js";
 import { sensitiveColumns } from "./sensitive-columns.js";
@@ -81,16 +82,19 @@ export function trackedTableOf(dataSource: DataSource, reference: EntityReferenc
   return found;
 }
 
+const anEntity = "an entity (its class, its EntitySchema or its tracked name)";
+const hint =
+  "A class is undefined where two files import each other: name the entity by its tracked name, or break the circle.";
+const isReference = (given: unknown) =>
+  typeof given === "string" || typeof given === "function" || given instanceof EntitySchema;
+
+export const entityOption = value<EntityReference>(anEntity, isReference, { hint });
+export const someEntities = listOf("entities", entityOption, { mayBeEmpty: false });
+
 /** Throws OPTIONS_INVALID for what can be no entity, such as the undefined that imports in a circle give. */
-export function refuseNoEntity(reference: unknown): void {
-  if (typeof reference === "string" || typeof reference === "function" || reference instanceof EntitySchema) return;
-  throw new EventLogError(
-    "OPTIONS_INVALID",
-    `Expected an entity (its class, its EntitySchema or its tracked name), got: ${reference === null ? "null" : typeof reference}.`,
-    {
-      hint: "A class is undefined where two files import each other: name the entity by its tracked name, or break the circle.",
-    },
-  );
+function refuseNoEntity(reference: unknown): void {
+  if (!isReference(reference))
+    throw new EventLogError("OPTIONS_INVALID", `Expected ${anEntity}, got: ${show(reference)}.`, { hint });
 }
 
 /** The name that an entity's events carry today: its own under single-table inheritance. */

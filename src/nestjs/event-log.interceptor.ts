@@ -1,7 +1,14 @@
 import { type CallHandler, type ExecutionContext, Inject, Injectable, type NestInterceptor } from "@nestjs/common";
 import { Observable } from "rxjs";
-import { enrichRequestContext, readRequest, requestContext, type RequestReader, withRequestContext } from "../index.js";
-import { moduleOptions } from "./options.js";
+import {
+  checkReader,
+  enrichRequestContext,
+  readRequest,
+  requestContext,
+  type RequestReader,
+  withRequestContext,
+} from "../index.js";
+import { type EventLogModuleOptions, moduleOptions } from "./options.js";
 
 /**
  * Asks again who acts, after guards. A message of a queue or a socket has no request to ask: its handler runs in a request
@@ -9,11 +16,15 @@ import { moduleOptions } from "./options.js";
  */
 @Injectable()
 export class EventLogInterceptor implements NestInterceptor {
-  constructor(@Inject(moduleOptions) private readonly reader: RequestReader<unknown>) {}
+  readonly #reader: RequestReader<unknown>;
+
+  constructor(@Inject(moduleOptions) options: EventLogModuleOptions) {
+    this.#reader = checkReader(options, ["dataSource"]);
+  }
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = requestOf(context);
-    const known = request === undefined ? {} : await readRequest(request, this.reader);
+    const known = request === undefined ? {} : await readRequest(request, this.#reader);
     if (requestContext() === undefined) {
       return new Observable((subscriber) => withRequestContext(known, () => next.handle().subscribe(subscriber)));
     }

@@ -17,11 +17,13 @@ import { type EventLogModuleAsyncOptions, type EventLogModuleOptions, moduleOpti
 @Global()
 @Module({})
 export class EventLogModule implements NestModule {
+  readonly #reader: RequestReader<unknown>;
+
   constructor(
-    @Inject(moduleOptions) private readonly reader: RequestReader<unknown>,
+    @Inject(moduleOptions) options: EventLogModuleOptions,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
   ) {
-    checkReader(reader, ["dataSource"]);
+    this.#reader = checkReader(options, ["dataSource"]);
   }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- which request it is depends on Nest's platform
@@ -49,7 +51,7 @@ export class EventLogModule implements NestModule {
   configure(): void {
     const { httpAdapter } = this.host;
     if (httpAdapter.getType() === "fastify") {
-      void httpAdapter.getInstance<FastifyInstance>().register(forFastify, this.reader);
-    } else httpAdapter.use(forExpress(this.reader));
+      void httpAdapter.getInstance<FastifyInstance>().register(forFastify, this.#reader);
+    } else httpAdapter.use(forExpress(this.#reader));
   }
 }

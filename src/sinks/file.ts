@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createStream, type RotatingFileStream } from "rotating-file-stream";
-import type { FileSinkOptions } from "./options.js";
+import type { CheckedFileSink } from "./options.js";
 import type { Sink } from "./sink.js";
 
 const current = "activity.jsonl";
@@ -9,7 +9,7 @@ const rotated = /^activity-\d{4}-\d{2}-\d{2}-\d+\.jsonl$/;
 const dayMs = 86_400_000;
 
 /** JSON Lines in a folder: a file a day, or more where one grows too large; those older than some days are removed. */
-export function fileSink({ folder, rotationSizeMb = 100, keepDays = 30 }: FileSinkOptions): Sink {
+export function fileSink({ folder, rotationSizeMb, keepDays }: CheckedFileSink): Sink {
   let stream: RotatingFileStream | undefined;
   /** The file that is written to; another process may have put it aside. */
   let inode: number | undefined;

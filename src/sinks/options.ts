@@ -1,7 +1,7 @@
 import { severities, type Severity } from "../../entities/activity.js";
 import type { ActivityEntry } from "../activity/entry.js";
-import { type Find, onlyKeys } from "../activity/findings.js";
-import { isRecord } from "../core/options.js";
+import { Option, type OptionsOf, section, value } from "../core/option-checker.js";
+import { integer, oneOf, text, trueOrFalse } from "../core/option-kinds.js";
 
 export interface FileSinkOptions {
   readonly folder: string;
@@ -31,29 +31,49 @@ export type SinkOption =
   | { readonly name: string; readonly write: (batch: readonly ActivityEntry[]) => Promise<void> }
   | ((batch: readonly ActivityEntry[]) => Promise<void>);
 
-export function checkSink(sink: unknown, at: string, find: Find): void {
-  if (sink === "database" || typeof sink === "function") return;
-  const { file, webhook, name, write } = isRecord(sink) ? sink : {};
-  const known = ["file", "webhook", "name", "write"];
-  for (const key of isRecord(sink) ? Object.keys(sink) : [])
-    if (!known.includes(key)) find(at, "made of known keys", key);
-  if (typeof name === "string" && typeof write === "function") return;
-  if (isRecord(file)) {
-    onlyKeys(file, ["folder", "rotationSizeMb", "keepDays"], `${at}.file`, find);
-    if (typeof file.folder !== "string" || file.folder === "") find(`${at}.file.folder`, "a folder", file.folder);
-    for (const key of ["rotationSizeMb", "keepDays"])
-      if (file[key] !== undefined && !(Number.isInteger(file[key]) && Number(file[key]) > 0))
-        find(`${at}.file.${key}`, "a positive integer", file[key]);
-  } else if (isRecord(webhook)) {
-    onlyKeys(webhook, ["url", "secret", "severity", "retries", "timeoutMs", "allowPrivate"], `${at}.webhook`, find);
-    if (typeof webhook.url !== "string" || !/^https?:\/\//.test(webhook.url) || !URL.canParse(webhook.url))
-      find(`${at}.webhook.url`, "an http(s) address", webhook.url);
-    if (typeof webhook.secret !== "string" || webhook.secret === "")
-      find(`${at}.webhook.secret`, "a secret", typeof webhook.secret);
-    if (webhook.severity !== undefined && !severities.includes(webhook.severity as Severity))
-      find(`${at}.webhook.severity`, severities.join(", "), webhook.severity);
-    for (const key of ["retries", "timeoutMs"])
-      if (webhook[key] !== undefined && !(Number.isInteger(webhook[key]) && Number(webhook[key]) >= 0))
-        find(`${at}.webhook.${key}`, "a whole number from 0", webhook[key]);
-  } else find(at, '"database", { file }, { webhook }, { name, write } or a function', sink);
+const fileSink = section({
+  file: section({
+    folder: text("a folder").required(),
+    rotationSizeMb: integer(1).byDefault(100),
+    keepDays: integer(1).byDefault(30),
+  } satisfies OptionsOf<FileSinkOptions>),
+});
+
+const webhookSink = section({
+  webhook: section({
+    url: value<string>("an http(s) address", isHttp, { isHidden: true }).required(),
+    secret: value<string>("a secret", (given) => typeof given === "string" && given !== "", {
+      isHidden: true,
+    }).required(),
+    severity: oneOf(...severities).byDefault("warning"),
+    retries: integer(0).byDefault(3),
+    timeoutMs: integer(0).byDefault(10_000),
+    allowPrivate: trueOrFalse.byDefault(false),
+  } satisfies OptionsOf<WebhookSinkOptions>),
+});
+
+const ownSink = value<Exclude<SinkOption, { file: unknown } | { webhook: unknown }>>(
+  '"database", { file }, { webhook }, { name, write } or a function',
+  (given) => given === "database" || typeof given === "function" || isWriter(given),
+).required();
+
+export const sinkOption = new Option(ownSink.wanted, (given, at, find) => {
+  const of = (key: string) => typeof given === "object" && given !== null && Object.hasOwn(given, key);
+  if (of("file")) return fileSink.read(given, at, find);
+  return of("webhook") ? webhookSink.read(given, at, find) : ownSink.read(given, at, find);
+});
+
+/** A sink after it was checked. */
+export type CheckedSink = ReturnType<typeof sinkOption.read>;
+export type CheckedFileSink = ReturnType<typeof fileSink.read>["file"];
+export type CheckedWebhookSink = ReturnType<typeof webhookSink.read>["webhook"];
+
+/** Often an object of a class, with a method `write` and fields of its own. */
+function isWriter(given: unknown): boolean {
+  const { name, write } = (given ?? {}) as { readonly name?: unknown; readonly write?: unknown };
+  return typeof name === "string" && typeof write === "function";
+}
+
+function isHttp(given: unknown): boolean {
+  return typeof given === "string" && /^https?:\/\//.test(given) && URL.canParse(given);
 }

@@ -4,21 +4,14 @@ import { request as httpsRequest } from "node:https";
 import ipaddr from "ipaddr.js";
 import { Webhook } from "standardwebhooks";
 import { severities } from "../../entities/activity.js";
-import type { WebhookSinkOptions } from "./options.js";
+import type { CheckedWebhookSink } from "./options.js";
 import type { Sink } from "./sink.js";
 
 /** Entries of one message. */
 const largestMessage = 100;
 
 /** Sends entries as messages of Standard Webhooks: signed, so that the receiver can tell who sent them, and whether twice. */
-export function webhookSink({
-  url,
-  secret,
-  severity = "warning",
-  retries = 3,
-  timeoutMs = 10_000,
-  allowPrivate = false,
-}: WebhookSinkOptions): Sink {
+export function webhookSink({ url, secret, severity, retries, timeoutMs, allowPrivate }: CheckedWebhookSink): Sink {
   const lowest = severities.indexOf(severity);
   const signer = new Webhook(secret);
   const target = new URL(url);

@@ -70,7 +70,7 @@ async function payloadOf(options: CheckedOptions, notes: readonly Note[], connec
     else runs.push({ head, keys: [key] });
   }
   const written = runs.map(({ head, keys }) => `{${head},"keys":[${keys.join(",")}]}`);
-  return `{"exclusive":${options.lockMode === "exclusive"},"refuse":${options.uncaptured === "error"},"locks":${locks},"contexts":[${contexts.join(",")}],"runs":[${written.join(",")}]}`;
+  return `{"exclusive":${options.lock.mode === "exclusive"},"refuse":${options.uncaptured === "error"},"locks":${locks},"contexts":[${contexts.join(",")}],"runs":[${written.join(",")}]}`;
 }
 
 function notAllowed(cause: unknown): EventLogError {

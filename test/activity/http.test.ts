@@ -258,7 +258,9 @@ describe("reading, exporting and cleaning up over HTTP", function () {
       expect(await found(app), "nothing was deleted").to.have.length(19);
       const aborted = { olderThanDays: 0, signal: AbortSignal.abort() };
       expect((await app.log.activity.cleanup(aborted)).entries).to.equal(0);
-      expect(() => app.log.activity.adminHandler({ usr: () => 1 } as never)).to.throw("unknown option usr");
+      expect(() => app.log.activity.adminHandler({ usr: () => 1 } as never)).to.throw(
+        'unknown option "usr". Did you mean "user"?',
+      );
     } finally {
       await app.stop();
     }

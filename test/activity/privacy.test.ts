@@ -222,8 +222,8 @@ describe("the options of the activity log", () => {
 
   const cases: [unknown, string][] = [
     [{ batch: { size: 0 } }, "expected activity.batch.size to be a positive integer, got: 0"],
-    [{ batch: { sizes: 1 } }, "unknown option activity.batch.sizes"],
-    [{ nonsense: 1 }, "unknown option activity.nonsense"],
+    [{ batch: { sizes: 1 } }, 'unknown option "activity.batch.sizes". Did you mean "activity.batch.size"?'],
+    [{ nonsense: 1 }, 'unknown option "activity.nonsense". activity takes enabled, batch, queue'],
     [{ queue: 1.5 }, "expected activity.queue to be a positive integer, got: 1.5"],
     [
       { retentionDays: "ever" },
@@ -233,7 +233,7 @@ describe("the options of the activity log", () => {
     [{ sensitive: "hash" }, "expected activity.ipSecret to be given"],
     [{ sensitiveKeys: false }, "expected activity.ipSecret to be given"],
     [{ ipSecret: "short" }, "expected activity.ipSecret to be at least 16 characters"],
-    [{ ipv4TruncationMask: 33 }, "expected activity.ipv4TruncationMask to be 0 to 32, got: 33"],
+    [{ ipv4TruncationMask: 33 }, "expected activity.ipv4TruncationMask to be a whole number from 0 to 32, got: 33"],
     [{ includeActions: "sign_in" }, 'expected activity.includeActions to be a list of names, got: "sign_in"'],
     [
       { actions: ["sign_in", "export.*"], excludeActions: ["sing_in"] },
@@ -264,7 +264,7 @@ describe("the options of the activity log", () => {
       { alerts: { rules: [{ name: "x", filter: {}, threshold: 0, windowSeconds: 1 }] } },
       "expected activity.alerts.rules[0].threshold to be a positive integer, got: 0",
     ],
-    [{ alerts: { failuresPerAddres: 1 } }, "unknown option activity.alerts.failuresPerAddres"],
+    [{ alerts: { failuresPerAddres: 1 } }, 'unknown option "activity.alerts.failuresPerAddres"'],
     [{ client: { perMinute: -1 } }, "expected activity.client.perMinute to be a positive integer, got: -1"],
     [{ authorize: true }, "expected activity.authorize to be a function, got: true"],
     [{ trustProxy: "10.0.0.0/99" }, "expected activity.trustProxy to be"],

@@ -84,10 +84,10 @@ describe("the end of activity", function () {
     try {
       await app.log.activity.recordNow("young", { occurredAt: old(59) });
       await app.query(`set session authorization ${role}`);
-      const old = `json_build_array(json_build_object('id', gen_random_uuid(), 'occurred_at', now() - interval '61 days',
+      const entries = `json_build_array(json_build_object('id', gen_random_uuid(), 'occurred_at', now() - interval '61 days',
         'log', 'default', 'action', 'old', 'outcome', 'success', 'severity', 'info', 'params', json_build_object(),
         'details', json_build_object(), 'node', 'test', 'source', 'server'))`;
-      await app.query(`select chronicle.record_activity(${old})`);
+      await app.query(`select chronicle.record_activity(${entries})`);
       expect(await app.value("select chronicle.activity_cleanup(now(), 100)")).to.equal("1");
       for (const statement of [
         "insert into chronicle.activity select * from chronicle.activity",

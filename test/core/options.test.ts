@@ -1,5 +1,8 @@
 import { expect } from "chai";
-import { checkOptions } from "../../src/core/options.js";
+import { checkOptions as check, section } from "../../src/core/option-checker.js";
+import { coreOptions } from "../../src/core/options.js";
+
+const checkOptions = (given: unknown) => check("withEventLog", given, section(coreOptions));
 
 describe("options", () => {
   it("have defaults, and are frozen with all that is in them", () => {

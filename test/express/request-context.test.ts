@@ -124,10 +124,10 @@ describe("the Express door", function () {
 
   it("refuses options that are no functions at once", () => {
     expect(() => requestContext({ actor: { type: "user", id: 1 } as never }))
-      .to.throw("Expected actor to be a function of the request, got: object.")
+      .to.throw("request context: expected actor to be a function of the request, got: an object.")
       .with.property("code", "OPTIONS_INVALID");
     expect(() => requestContext({ actr: () => null } as never))
-      .to.throw("request context: unknown option actr")
+      .to.throw('request context: unknown option "actr". Did you mean "actor"?')
       .with.property("code", "OPTIONS_INVALID");
   });
 });

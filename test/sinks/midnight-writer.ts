@@ -18,7 +18,7 @@ globalThis.Date = new Proxy(Date, {
 });
 
 const { fileSink } = await import("../../src/sinks/file.js");
-const sink = fileSink({ folder });
+const sink = fileSink({ folder, rotationSizeMb: 100, keepDays: 30 });
 for (let number = 0; Date.now() < midnight + Number(until); number++) {
   const occurredAt = new Date();
   await sink.write([{ action: "numbered", occurredAt, details: { number } } as unknown as ActivityEntry]);

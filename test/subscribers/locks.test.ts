@@ -229,7 +229,9 @@ describe("the lock of the log", () => {
     expect(lock({ lock: { key: 2n ** 63n } })).to.throw("expected lock.key");
     expect(lock({ lock: { key: [1, 2 ** 31] } })).to.throw("expected lock.key");
     expect(lock({ capture: "subscriber", lock: { keyFor: 1 } })).to.throw("expected lock.keyFor to be a function");
-    expect(lock({ lock: { keyFor: () => 1 } })).to.throw('expected lock.keyFor only with capture: "subscriber"');
+    expect(lock({ lock: { keyFor: () => 1 } })).to.throw(
+      'expected lock.keyFor to be given only with capture: "subscriber"',
+    );
     expect(lock({ capture: "triggers" })).to.throw('expected capture to be "trigger" or "subscriber", got: "triggers"');
     expect(lock({ uncaptured: true })).to.throw('expected uncaptured to be "warn", "error" or "ignore", got: true');
   });
