@@ -11,8 +11,8 @@ export function aFunction<F>(wanted = "a function"): Option<F | undefined> {
 }
 
 export function oneOf<const Word extends string>(...words: readonly Word[]): Option<Word | undefined> {
-  const quoted = words.map((word) => `"${word}"`);
-  const wanted = [quoted.slice(0, -1).join(", "), ...quoted.slice(-1)].join(" or ");
+  const quoted = words.map((word) => `"${word}"`).join(", ");
+  const wanted = quoted.replace(/, ("[^"]*")$/, " or $1");
   return value<Word>(wanted, (given) => words.includes(given as Word));
 }
 

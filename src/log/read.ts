@@ -79,15 +79,14 @@ export async function* events(dataSource: DataSource, given: EventFilter = {}): 
   const filter = checkOptions("events", given, eventFilter);
   const { schema } = attachmentOf(dataSource);
   const { order, limit: most } = filter;
-  const reading = <T>(work: (session: Session) => Promise<T>) =>
-    asReader(dataSource, withPooledSession(dataSource, work));
-  const conditions = await reading((session) => conditionsOf(session, dataSource, filter));
+  const read = <T>(work: (session: Session) => Promise<T>) => asReader(dataSource, withPooledSession(dataSource, work));
+  const conditions = await read((session) => conditionsOf(session, dataSource, filter));
   let last: bigint | undefined;
   for (let count = 0; count < most;) {
     const further = last === undefined ? [] : [order === "asc" ? sql`e.position > ${last}` : sql`e.position < ${last}`];
     const all = join([sql`true`, ...conditions, ...further], " and ");
     const size = Math.min(page, most - count);
-    const rows = await reading((session) =>
+    const rows = await read((session) =>
       session.rows(
         sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${all} order by e.position ${raw(order)} limit ${size}`,
       ),

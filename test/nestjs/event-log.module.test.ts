@@ -51,6 +51,12 @@ for (const platform of Object.keys(platforms) as (keyof typeof platforms)[]) {
       await expectOwnEvents(dataSource);
     });
 
+    it("takes the names of DataSources besides what is asked of a request", async () => {
+      await start({ actor: () => ({ type: "user", id: "ada" }), dataSource: ["default"] });
+      const events = await recordedEvents(dataSource, () => post(`${url}/notes/guarded`, {}));
+      expect(events[0]?.actor?.id).to.equal("ada");
+    });
+
     it("takes actor, tenant and metadata from options made by a factory", async () => {
       const options = { provide: "options", useValue: { tenant: "acme" } };
       @Module({ providers: [options], exports: [options] })
@@ -210,6 +216,11 @@ describe("the Nest door", function () {
     expect(message?.correlationId).to.be.a("string");
     expect(asked).to.deep.equal([request]);
     expect(requestContext()).to.equal(undefined);
+  });
+
+  it("refuses an option that is mistyped", () => {
+    const make = () => new EventLogInterceptor({ actr: () => null } as object);
+    expect(make).to.throw('request context: unknown option "actr". Did you mean "actor"?');
   });
 
   it("stops the start where a DataSource has no log", async () => {

@@ -4,10 +4,13 @@ import { differingTables, fingerprints } from "../proof.js";
 import type { Noted } from "./release-two.js";
 import type { Stage } from "./stage.js";
 
-/** Back to an earlier point and forward again, each time compared, by plain SQL, with what was noted there. */
+/**
+ * Back to an earlier point and forward again, each time compared, by plain SQL, with what was noted there. Rows pass the
+ * class-validator decorators of their entities before anything is written, also those that an upcaster made of older events.
+ */
 export async function replay({ log, client, report, expect }: Stage, noted: Noted): Promise<void> {
   const replayTo = (point: bigint | { bookmark: string }, reason: string) =>
-    withRequestContext({ ...operator, metadata: { reason } }, () => log.replay(point));
+    withRequestContext({ ...operator, metadata: { reason } }, () => log.replay(point, { validate: true }));
 
   expect((await log.verify()).equal, "verify() finds differences before the first replay.");
   const { name } = noted.middle;

@@ -1,3 +1,4 @@
+import { IsEmail } from "class-validator";
 import { Column, Entity, JoinColumn, ManyToOne, PrimaryGeneratedColumn } from "typeorm";
 import { Sensitive, Tracked } from "../../../src/index.js";
 import { Country } from "./country.js";
@@ -15,6 +16,7 @@ export class Contact {
   /** Recorded, so that a replay brings it back, but kept apart from the events: nobody who reads the log sees it. */
   @Column("text")
   @Sensitive()
+  @IsEmail()
   email!: string;
 
   @ManyToOne(() => Country, { nullable: false, onDelete: "CASCADE" })

@@ -1,3 +1,4 @@
+import { IsNotEmpty, Length } from "class-validator";
 import { Column, Entity, PrimaryColumn } from "typeorm";
 import { Tracked } from "../../../src/index.js";
 
@@ -10,9 +11,11 @@ import { Tracked } from "../../../src/index.js";
 export class Currency {
   /** ISO 4217. */
   @PrimaryColumn("text")
+  @Length(3, 3)
   code!: string;
 
   @Column("text")
+  @IsNotEmpty()
   name!: string;
 
   @Column("text")
