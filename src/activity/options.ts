@@ -84,7 +84,7 @@ export const activityOptions = section({
     /** entries */
     size: integer(1).byDefault(100),
     intervalMs: integer(1).byDefault(10_000),
-  })
+  } satisfies OptionsOf<Exclude<NonNullable<ActivityOptions["batch"]>, false>>)
     .meaning(false, { size: 1, intervalMs: 1 })
     .byDefault({}),
   /** entries per sink */

@@ -125,7 +125,7 @@ export function section<Fields extends Readonly<Record<string, Option<unknown>>>
       return {} as Checked<Fields>;
     }
     for (const name of Object.keys(given))
-      if (!names.includes(name)) find(`unknown option "${join(at, name)}"`, meant(at, name, names));
+      if (!names.includes(name)) find(`unknown option ${show(join(at, name))}`, meant(at, name, names));
     const checked = names.map((name) => {
       const path = join(at, name);
       return [name, fields[name]?.read(ownValue(given, name, path, find), path, find)] as const;
@@ -159,7 +159,9 @@ export function show(given: unknown): string {
   if (typeof given === "bigint") return `${given}n`;
   if (typeof given === "function") return "a function";
   if (typeof given !== "object" || given === null) return String(given);
-  return Array.isArray(given) ? "a list" : isObject(given) ? "an object" : `a ${tagOf(given)}`;
+  if (Array.isArray(given)) return "a list";
+  const tag = tagOf(given);
+  return tag === "Object" ? "an object" : `${/^[AEIOU]/.test(tag) ? "an" : "a"} ${tag}`;
 }
 
 /** Neither a list nor a Date, nor the Promise of options that somebody forgot to await. */

@@ -70,7 +70,7 @@ export const coreOptions = {
     dataBytes: integer(1, mostInt).byDefault(16_777_216),
     /** levels of nesting of a request context */
     depth: integer(1, mostInt).byDefault(64),
-  }).byDefault({}),
+  } satisfies OptionsOf<NonNullable<CoreOptions["limits"]>>).byDefault({}),
   clockSkewSeconds: amount("seconds", daySeconds).byDefault(5),
 } satisfies OptionsOf<CoreOptions>;
 
