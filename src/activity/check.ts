@@ -3,6 +3,7 @@ import { attachmentOf } from "../core/attachment.js";
 import { withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import { recorderOf } from "./lifecycle.js";
+import type { Spool } from "./spool.js";
 
 export interface ActivityCheck {
   /** What keeps the log from being what it should be, a sentence each. */
@@ -72,6 +73,8 @@ export async function check(dataSource: DataSource): Promise<ActivityCheck> {
   }
   if (options.rules.some(({ by }) => by === "ip") && options.ipPrivacy === "exclude")
     findings.push('Addresses are not kept (ipPrivacy "exclude"): thresholds per address never fire.');
+  if (recorder.spooled !== undefined)
+    findings.push(...findingsOf(recorder.spooled.spool, options.secret !== undefined));
   for (const { name, lastError, lastFlush, length } of lanes)
     if (lastError !== null && length > 0)
       findings.push(
@@ -98,4 +101,16 @@ export async function check(dataSource: DataSource): Promise<ActivityCheck> {
     lastFlush: lanes.map(({ lastFlush }) => lastFlush).find((at) => at !== null) ?? null,
     lastError: lanes.find(({ lastError }) => lastError !== null)?.lastError ?? null,
   };
+}
+
+function findingsOf({ aside, problem }: Spool, isSigned: boolean): string[] {
+  const findings: string[] = [];
+  if (!isSigned)
+    findings.push(
+      "The lines of the spool are not signed (no activity.ipSecret): only the owner and the modes of its folder and files are checked.",
+    );
+  if (aside.length > 0)
+    findings.push(`The spool holds files that could not be read: ${aside.join(", ")}. Look at them, then remove them.`);
+  if (problem !== null) findings.push(`The spool failed, last with: ${problem}`);
+  return findings;
 }

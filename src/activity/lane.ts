@@ -118,7 +118,8 @@ export class Lane {
 
   async #tick(): Promise<void> {
     this.#timer = undefined;
-    await this.#write();
+    // A timer has nobody to throw to.
+    await this.#write().catch((error: unknown) => this.#fail(error));
   }
 
   /** One loop at a time: whoever comes while it runs is answered by it. */

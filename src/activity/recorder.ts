@@ -21,6 +21,7 @@ import type { CheckedActivityOptions } from "./options.js";
 import { selectionOf, unknownWarner } from "./selection.js";
 import { Spool } from "./spool.js";
 import { SpooledLane } from "./spooled-lane.js";
+import type { Unreadable } from "./stored-file.js";
 import { recordEntries } from "./table.js";
 import { type Lost, Writer } from "./writer.js";
 
@@ -62,7 +63,9 @@ export class Recorder {
     this.#others = this.lanes.filter((lane) => lane !== database);
     const { spool } = this.options;
     this.#database =
-      spool === undefined || database === undefined ? database : new SpooledLane(database, new Spool(spool));
+      spool === undefined || database === undefined
+        ? database
+        : new SpooledLane(database, new Spool(spool, this.options.secret), (found) => this.#unreadable(found));
   }
 
   get hasDatabase(): boolean {
@@ -230,6 +233,12 @@ export class Recorder {
   #lostBy({ id, node, seenAt, atLeast, atMost }: Lost): ActivityEntry {
     const details = { sink: "database", lost: { atLeast, atMost }, from: seenAt, to: new Date(), node };
     return { ...this.#gapEntry(atLeast > 0 ? "error" : "warning", details), id };
+  }
+
+  #unreadable({ id, ...unreadable }: Unreadable): ActivityEntry {
+    const entry = { ...this.#gapEntry("error", { sink: "database", unreadable, node: hostname() }), id };
+    this.#toOthers(entry);
+    return entry;
   }
 
   #gapEntry(severity: Severity, details: object): ActivityEntry {

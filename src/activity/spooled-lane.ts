@@ -1,6 +1,7 @@
 import type { ActivityEntry } from "./entry.js";
 import type { Lane } from "./lane.js";
 import type { Spool } from "./spool.js";
+import type { Unreadable } from "./stored-file.js";
 
 /**
  * A lane whose entries are in files too: they survive the process, and where the queue is full they wait in files alone until it
@@ -8,11 +9,13 @@ import type { Spool } from "./spool.js";
  */
 export class SpooledLane {
   /** Entries of a stored file that are in the queue now. */
-  #loaded: { readonly waiting: Set<string>; readonly remove: () => void; readonly leave: () => void } | undefined;
+  #loaded: { readonly waiting: Set<string>; readonly finish: () => void; readonly leave: () => void } | undefined;
 
   constructor(
     readonly lane: Lane,
-    private readonly spool: Spool,
+    readonly spool: Spool,
+    /** Makes the entry that tells of a file that could not be read. */
+    private readonly gap: (unreadable: Unreadable) => ActivityEntry,
   ) {
     const told = lane.onDone;
     lane.onDone = (entries) => {
@@ -23,16 +26,13 @@ export class SpooledLane {
 
   /** False where even the disk has no room: the entry is lost. */
   push(entry: ActivityEntry, options: { readonly soon: boolean }): boolean {
-    try {
-      if (this.lane.isFull || this.#loaded !== undefined || this.spool.hasStored) {
-        this.spool.store(entry);
+    if (this.lane.isFull || this.#loaded !== undefined || this.spool.hasStored) {
+      if (this.spool.store(entry)) {
         this.#loadNext();
         return true;
       }
-      this.spool.keep(entry);
-    } catch {
-      return this.lane.push(entry, options); // a disk that fails is no reason to lose what memory can hold
-    }
+    } else this.spool.keep(entry);
+    // A disk that fails is no reason to lose what memory can hold.
     return this.lane.push(entry, options);
   }
 
@@ -53,10 +53,9 @@ export class SpooledLane {
     return true;
   }
 
-  /** Takes over what processes that are gone have left, and says that this one is alive. */
+  /** Takes over what processes that are gone have left, and says that this one is alive. For timers: never throws. */
   tend(): void {
-    this.spool.touch();
-    this.spool.findOrphans();
+    this.spool.tend();
     this.#loadNext();
   }
 
@@ -71,7 +70,7 @@ export class SpooledLane {
     if (this.#loaded !== undefined) {
       for (const { id } of entries) this.#loaded.waiting.delete(id);
       if (this.#loaded.waiting.size > 0) return;
-      this.#loaded.remove();
+      this.#loaded.finish();
       this.#loaded = undefined;
     }
     this.#loadNext();
@@ -81,13 +80,14 @@ export class SpooledLane {
   #loadNext(): void {
     if (this.#loaded !== undefined || this.lane.length > 0) return;
     for (let next = this.spool.next(); next !== undefined; next = this.spool.next()) {
-      const { entries, remove, leave } = next;
-      if (entries.length === 0) {
-        remove();
+      const { entries, unreadable, finish, leave } = next;
+      const found = unreadable === undefined ? entries : [this.gap(unreadable), ...entries];
+      if (found.length === 0) {
+        finish();
         continue;
       }
-      this.#loaded = { waiting: new Set(entries.map(({ id }) => id)), remove, leave };
-      return this.lane.load(entries);
+      this.#loaded = { waiting: new Set(found.map(({ id }) => id)), finish, leave };
+      return this.lane.load(found);
     }
   }
 }

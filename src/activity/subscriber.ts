@@ -16,8 +16,8 @@ export class ActivitySubscriber implements EntitySubscriberInterface {
   beforeQuery({ dataSource }: BeforeQueryEvent): void {
     // The first queries are initialize()'s own, before there is metadata.
     if (this.#isStarted || !dataSource.isInitialized) return;
+    start(dataSource); // throws if the spool's folder is refused: for every query, not only the first
     this.#isStarted = true;
-    start(dataSource);
   }
 
   afterTransactionCommit({ dataSource, queryRunner }: TransactionCommitEvent): void {

@@ -19,6 +19,7 @@ const hints = {
   NOT_OWNER: "Run it as the role that owns the tables and the log.",
   NOT_READER: "Run `install({ grantReadTo: role })` as the role that owns the log, or read as that role.",
   NOT_WRITER: "Run `install({ grantTo: role })` as the role that owns the log, or write as that role.",
+  FILE_REFUSED: "Name a folder that belongs to the user of this process and that nobody else may write to.",
   ACTOR_REQUIRED: "Make the write inside `withRequestContext({ actor: { type, id } }, ...)`.",
   CONTEXT_INVALID: "Keep the request context to plain JSON values.",
   LIMIT_EXCEEDED: "Make the value smaller, or raise the limit in the `limits` option.",
