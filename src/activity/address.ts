@@ -46,13 +46,13 @@ export type AddressPrivacy = Pick<
   "ipPrivacy" | "secret" | "ipv4TruncationMask" | "ipv6TruncationMask"
 >;
 
-/** An address as it is kept: itself, its keyed hash, its network, or not at all. */
+/** An address as it is kept: itself, the keyed hash of its source, its network, or not at all. */
 export function keptAddress(ip: string, { ipPrivacy, secret, ...masks }: AddressPrivacy): string | null {
   switch (ipPrivacy) {
     case "none":
       return ip;
     case "hash":
-      return keyedHash(secret, ip);
+      return keyedHash(secret, sourceOf(ip));
     case "exclude":
       return null;
     case "truncate":
@@ -69,4 +69,14 @@ function networkOf(
   }
   const network = ipaddr.IPv6.networkAddressFromCIDR(`${ip}/${ipv6TruncationMask}`);
   return `${network.toRFC5952String()}/${ipv6TruncationMask}`;
+}
+
+/** Bits of an IPv6 address that its holder does not choose: whoever has one address has the other 2^64 of its network too. */
+const sourceBits = 64;
+
+/** What is counted as one: an IPv4 address or whatever stands for it, and of IPv6 the /64, unless what is kept is a larger network. */
+export function sourceOf(kept: string): string {
+  const [ip = "", bits = "128"] = kept.split("/");
+  if (!ipaddr.IPv6.isValid(ip) || Number(bits) < sourceBits) return kept;
+  return networkOf(ip, { ipv4TruncationMask: 32, ipv6TruncationMask: sourceBits });
 }

@@ -1,5 +1,6 @@
 import type { Session, TextRow } from "../core/session.js";
 import { raw, sql, type Statement } from "../core/sql.js";
+import { sourceOf } from "./address.js";
 import type { ActivityEntry } from "./entry.js";
 import type { EntryMaker } from "./entry-maker.js";
 import type { Alert, AlertRule } from "./alert-options.js";
@@ -92,9 +93,18 @@ export class Alerts {
       causationId: null,
       details: { alert: name, by, value, count, threshold, windowSeconds },
     });
-    // The address is as it is kept already: by hand it would be made private twice.
+    // What was counted is as it is kept already: it would be made private twice, and not be found again by its value.
     const request = by === "ip" ? { ip: value } : null;
-    return { name, by, value, count, threshold, windowSeconds, entry: { ...entry, id: row.id ?? entry.id, request } };
+    const details = { ...entry.details, value };
+    return {
+      name,
+      by,
+      value,
+      count,
+      threshold,
+      windowSeconds,
+      entry: { ...entry, id: row.id ?? entry.id, details, request },
+    };
   }
 }
 
@@ -133,7 +143,7 @@ function counter({ filter, by }: AlertRule): (entry: ActivityEntry) => boolean {
 function valueOf({ by }: Pick<AlertRule, "by">, { request, actor, subject, tenant }: ActivityEntry): string | null {
   switch (by) {
     case "ip":
-      return request?.ip ?? null;
+      return request?.ip == null ? null : sourceOf(request.ip);
     case "actor":
       return actor?.id ?? null;
     case "subject":

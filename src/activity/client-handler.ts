@@ -21,7 +21,7 @@ export function clientHandler(recorder: Recorder): Handler {
     if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? ""))
       return answer(415, "Send application/json.");
     const { actor } = requestContext() ?? {};
-    if (!isAllowed(actor ? `${actor.type}:${String(actor.id)}` : `ip:${recorder.maker.clientAddress(raw) ?? "?"}`))
+    if (!isAllowed(actor ? `${actor.type}:${String(actor.id)}` : `ip:${recorder.maker.clientSource(raw) ?? "?"}`))
       return answer(429, "Too many entries.");
     const text = await body();
     if (text === null) return answer(413, `Send at most ${maxBytes} bytes.`);

@@ -2,14 +2,15 @@ import type { DataSource } from "typeorm";
 import { v7 } from "uuid";
 import { type Outcome, outcomes, type RequestFacts, severities, type Severity } from "../../entities/activity.js";
 import { requestContext } from "../core/request-context.js";
+import { sourceOf } from "./address.js";
 import type { ActivityEntry, ActivityInput } from "./entry.js";
 import { keyedHash } from "./keyed-hash.js";
 import type { CheckedActivityOptions } from "./options.js";
-import { type Redaction, redacted, storable } from "./redact.js";
+import { messageOf, type Redaction, Redactor, storable } from "./redact.js";
 import { clientAddress, requestFacts } from "./request-facts.js";
 import { SensitiveNames } from "./sensitive-names.js";
 import { currentTrace } from "./trace.js";
-import { compiledTrust } from "./trust-proxy.js";
+import { compiledTrust, type Proxies } from "./trust-proxy.js";
 import { node } from "./writer.js";
 
 const foreignSeverities: Readonly<Record<string, Severity>> = { low: "info", medium: "warning", high: "error" };
@@ -25,13 +26,13 @@ const severityOf: Readonly<Record<Outcome, Severity>> = {
 export class EntryMaker {
   readonly #options: CheckedActivityOptions;
   readonly #redaction: Redaction;
-  readonly #isTrusted: ReturnType<typeof compiledTrust>;
+  readonly #proxies: Proxies;
   /** A request has many entries, and its facts are the same in each. */
   readonly #facts = new WeakMap<object, RequestFacts>();
 
   constructor(options: CheckedActivityOptions) {
     this.#options = options;
-    this.#isTrusted = compiledTrust(options.trustProxy);
+    this.#proxies = { isTrusted: compiledTrust(options.trustProxy), header: options.proxyHeader };
     const { sensitive: mode, secret, includeFields } = options;
     this.#redaction = { names: new SensitiveNames(includeFields), mode, secret };
   }
@@ -51,6 +52,7 @@ export class EntryMaker {
     const request = input.request === undefined ? context?.request : input.request;
     const { traceId, spanId } = currentTrace();
     const { occurredAt } = input;
+    const redactor = new Redactor(this.#redaction);
     return {
       id: v7(),
       occurredAt: occurredAt instanceof Date && !Number.isNaN(occurredAt.getTime()) ? occurredAt : new Date(),
@@ -64,9 +66,9 @@ export class EntryMaker {
       tenant: text(input.tenant === undefined ? context?.tenant : input.tenant),
       strategy: text(input.strategy),
       resource: this.#resource(input.resource),
-      params: redacted(input.params, this.#redaction),
-      details: redacted(input.details, this.#redaction),
-      error: errorText(input.error),
+      params: redactor.object(input.params),
+      details: redactor.object(input.details),
+      error: errorText(input.error, redactor),
       request: typeof request === "object" && request !== null ? this.#requestFacts(request) : null,
       correlationId: text(input.correlationId === undefined ? context?.correlationId : input.correlationId),
       causationId: text(input.causationId === undefined ? context?.causationId : input.causationId),
@@ -86,7 +88,7 @@ export class EntryMaker {
   /** A resource's key as it is kept; for searching by one too. */
   keptKey(key: unknown): string | null {
     if (key === null || key === undefined) return null;
-    const plain = typeof key === "object" ? JSON.stringify(key) : text(key);
+    const plain = typeof key === "object" ? storable(JSON.stringify(key), 1_024) : text(key);
     return plain === null || this.#options.sensitiveKeys ? plain : keyedHash(this.#options.secret, plain);
   }
 
@@ -95,15 +97,18 @@ export class EntryMaker {
     return this.#requestFacts(request).ip ?? null;
   }
 
-  /** The client's own address, for telling one from another and not for keeping; null where the request has none. */
-  clientAddress(request: object): string | null {
-    return clientAddress(request, this.#isTrusted);
+  /** Where a request comes from, an IPv6 /64 as one, for telling one from another and not for keeping; null if nobody knows. */
+  clientSource(request: object): string | null {
+    const ip = clientAddress(request, this.#proxies);
+    return ip === null ? null : sourceOf(ip);
   }
 
   #requestFacts(request: object): RequestFacts {
     const known = this.#facts.get(request);
     if (known !== undefined) return known;
-    const facts = requestFacts(request, this.#isTrusted, this.#options);
+    const facts = requestFacts(request, this.#proxies, this.#options, (path) =>
+      new Redactor(this.#redaction).text(path, 1_024),
+    );
     this.#facts.set(request, facts);
     return facts;
   }
@@ -115,10 +120,14 @@ function text(value: unknown): string | null {
   return typeof value === "number" || typeof value === "bigint" || typeof value === "boolean" ? String(value) : null;
 }
 
-/** An error's name and message: never its stack, which holds paths, or its fields, which hold parameters. */
-function errorText(error: unknown): string | null {
+/**
+ * An error's name and message, without the secrets in them: never its stack, which holds paths, or its fields, which hold
+ * parameters.
+ */
+function errorText(error: unknown, redactor: Redactor): string | null {
   if (error === null || error === undefined) return null;
-  if (error instanceof Error)
-    return storable(error.name === "Error" ? error.message : `${error.name}: ${error.message}`, 2_048);
-  return typeof error === "string" ? storable(error, 2_048) : (text(error) ?? "[error]");
+  if (typeof error === "string") return redactor.text(error, 2_048);
+  if (!(error instanceof Error)) return text(error) ?? "[error]";
+  const message = messageOf(error);
+  return redactor.text(error.name === "Error" ? message : `${error.name}: ${message}`, 2_048);
 }

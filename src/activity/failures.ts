@@ -6,7 +6,7 @@ import { positive, text } from "../core/option-kinds.js";
 import { asReader } from "../core/rights.js";
 import { numberOf, withPooledSession } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
-import { endpointOf, keptAddress } from "./address.js";
+import { endpointOf, keptAddress, sourceOf } from "./address.js";
 import { recorderOf } from "./lifecycle.js";
 import { type ActivityFilter, filterOptions } from "./search.js";
 
@@ -33,7 +33,8 @@ const failuresOptions = section({
 
 /**
  * How many sign-ins failed in the last seconds, of all that is given: for a check before the next one. What still waits in this
- * process is counted; what front ends say is not. The address is compared as it is kept.
+ * process is counted; what front ends say is not. The address is compared as it is kept, an IPv6
+ * address by its /64.
  */
 export async function failures(dataSource: DataSource, given: FailuresOptions): Promise<number> {
   const { subject, actor, ip, request, windowSeconds } = checkOptions("failures", given, failuresOptions);
@@ -48,9 +49,9 @@ export async function failures(dataSource: DataSource, given: FailuresOptions): 
     const endpoint = endpointOf(ip);
     if (endpoint === null)
       throw new EventLogError("OPTIONS_INVALID", `failures: expected ip to be an address, got: ${ip}.`);
-    addresses.push(keptAddress(endpoint.ip, options) ?? "");
+    addresses.push(sourceOf(keptAddress(endpoint.ip, options) ?? ""));
   }
-  if (request !== undefined) addresses.push(maker.addressOf(request) ?? "");
+  if (request !== undefined) addresses.push(sourceOf(maker.addressOf(request) ?? ""));
   await recorderOf(dataSource).flushDatabase();
   const { schema } = attachmentOf(dataSource);
   const since = new Date(Date.now() - windowSeconds * 1000);

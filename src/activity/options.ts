@@ -38,6 +38,8 @@ export interface ActivityOptions {
   readonly ipv6TruncationMask?: number | undefined;
   /** As Express has it: true, a number of hops, addresses, subnets, a function. (Default: false) */
   readonly trustProxy?: TrustProxy | undefined;
+  /** The one header in which trusted proxies name the client: "forwarded", or one that lists addresses. (Default: "x-forwarded-for") */
+  readonly proxyHeader?: string | undefined;
   /** What becomes of sensitive values. (Default: "omit") */
   readonly sensitive?: "omit" | "mask" | "hash" | undefined;
   /** Names that are kept although they look sensitive. (Default: none) */
@@ -78,6 +80,11 @@ const trustProxy = value<TrustProxy>(
   isTrustProxy,
 );
 
+const headerName = value<string>(
+  'the name of a header, such as "x-forwarded-for"',
+  (given) => typeof given === "string" && /^[\w-]+$/.test(given),
+);
+
 export const activityOptions = section({
   enabled: trueOrFalse.byDefault(true),
   batch: section({
@@ -97,6 +104,7 @@ export const activityOptions = section({
   ipv4TruncationMask: integer(0, 32).byDefault(24),
   ipv6TruncationMask: integer(0, 128).byDefault(48),
   trustProxy: trustProxy.byDefault(false),
+  proxyHeader: headerName.byDefault("x-forwarded-for"),
   sensitive: oneOf("omit", "mask", "hash").byDefault("omit"),
   includeFields: names.byDefault([]),
   actions: names,
@@ -124,9 +132,10 @@ export const activityOptions = section({
   .also((options, wrong) => {
     for (const { list, known, name } of unknownNames(options)) wrong(list, `made of ${known.join(", ")}`, name);
   })
-  .as(({ ipSecret, retentionDays, alerts, ...rest }) =>
+  .as(({ ipSecret, retentionDays, alerts, proxyHeader, ...rest }) =>
     Object.freeze({
       ...rest,
+      proxyHeader: proxyHeader.toLowerCase(),
       ...alerts,
       /** null for ever */
       retentionDays: retentionDays === "forever" ? null : retentionDays,

@@ -1,8 +1,8 @@
-import proxyaddr from "proxy-addr";
 import type { RequestFacts } from "../../entities/activity.js";
 import { type AddressPrivacy, type Endpoint, endpointOf, keptAddress } from "./address.js";
-import { forwardedClients, keptForwarded, keptForwardedFor } from "./forwarded.js";
+import { clientsOf, keptForwarded, keptForwardedFor } from "./forwarded.js";
 import { storable } from "./redact.js";
+import type { Proxies } from "./trust-proxy.js";
 
 /** What is read of a request, whichever framework made it, or of facts that a caller gives by hand. */
 interface AnyRequest {
@@ -23,80 +23,71 @@ interface AnyRequest {
 }
 
 /**
- * The facts of a request. Where it has a socket, its address is that of the client: the socket's own, or the one that trusted
- * proxies name in X-Forwarded-For or, without that, in Forwarded. Facts given by hand are believed.
+ * The facts of a request. If it has a socket, its address is that of the client: the socket's own, or the one that trusted proxies
+ * name in the header that they write. Facts given by hand are believed. `clean` takes what is secret out of the path.
  */
 export function requestFacts(
   request: object,
-  isTrusted: (address: string, hop: number) => boolean,
+  proxies: Proxies,
   privacy: AddressPrivacy,
+  clean: (path: string) => string = (path) => storable(path, 1_024),
 ): RequestFacts {
   const given = request as AnyRequest;
-  const header = (name: string) => headerOf(given.headers, name);
-  const way = wayOf(given);
-  const { socket, forwarded, xForwardedFor } = way;
-  const endpoint = endpointOn(way, isTrusted);
-  const port = endpoint?.port ?? (socket === null && typeof given.port === "number" ? given.port : null);
+  const header = (name: string) => textOf(headerOf(given.headers, name));
+  const endpoint = endpointOn(given, proxies);
+  const port = endpoint?.port ?? (socketOf(given) === null && typeof given.port === "number" ? given.port : null);
+  const path = pathOf([given.originalUrl, given.url, given.path].find((one) => typeof one === "string" && one !== ""));
   return {
     id: textOf(given.id) ?? header("x-request-id"),
     method: textOf(given.method),
-    path: pathOf(textOf(given.originalUrl) ?? textOf(given.url) ?? textOf(given.path)),
+    path: path === null ? null : clean(path),
     host: header("host") ?? textOf(given.host),
     ip: endpoint === null ? null : keptAddress(endpoint.ip, privacy),
     port: privacy.ipPrivacy === "exclude" ? null : port,
     userAgent: textOf(given.userAgent) ?? header("user-agent"),
-    forwarded: keptForwarded(forwarded, privacy),
-    xForwardedFor: keptForwardedFor(xForwardedFor, privacy),
+    forwarded: keptForwarded(listOf(given, "forwarded"), privacy),
+    xForwardedFor: keptForwardedFor(listOf(given, "x-forwarded-for"), privacy),
   };
 }
 
-/** The client's address by the same rules, for telling one from another and not for keeping; null where the request has none. */
-export function clientAddress(request: object, isTrusted: (address: string, hop: number) => boolean): string | null {
-  return endpointOn(wayOf(request), isTrusted)?.ip ?? null;
+/** The client's address by the same rules, for telling one from another and not for keeping; null if the request has none. */
+export function clientAddress(request: object, proxies: Proxies): string | null {
+  return endpointOn(request, proxies)?.ip ?? null;
 }
 
-/** What tells by which way a request came. */
-function wayOf(given: AnyRequest) {
-  return {
-    socket: given.socket ?? given.raw?.socket ?? null,
-    ip: textOf(given.ip),
-    forwarded: textOf(given.forwarded) ?? headerOf(given.headers, "forwarded"),
-    xForwardedFor: textOf(given.xForwardedFor) ?? headerOf(given.headers, "x-forwarded-for"),
-  };
+function socketOf(given: AnyRequest): AnyRequest["socket"] | null {
+  return given.socket ?? given.raw?.socket ?? null;
 }
 
-function endpointOn(
-  { socket, ip, forwarded, xForwardedFor }: ReturnType<typeof wayOf>,
-  isTrusted: (address: string, hop: number) => boolean,
-): Endpoint | null {
-  return socket === null ? endpointOf(ip) : clientOf(socket, forwarded, xForwardedFor, isTrusted);
+/** The whole of a header that lists hops: no end of it is cut off here. */
+function listOf(given: AnyRequest, name: string): string | null {
+  const byHand = name === "forwarded" ? given.forwarded : name === "x-forwarded-for" ? given.xForwardedFor : undefined;
+  return typeof byHand === "string" && byHand !== "" ? byHand : headerOf(given.headers, name);
 }
 
-function clientOf(
-  { remoteAddress, remotePort = null }: { readonly remoteAddress?: string; readonly remotePort?: number | null },
-  forwarded: string | null,
-  xForwardedFor: string | null,
-  isTrusted: (address: string, hop: number) => boolean,
-): Endpoint | null {
-  const socket = endpointOf(remoteAddress);
-  if (socket === null) return null;
-  const direct = { ip: socket.ip, port: remotePort };
-  if (!isTrusted(socket.ip, 0)) return direct;
-  const named =
-    xForwardedFor === null
-      ? forwardedClients(forwarded ?? "")
-      : xForwardedFor.split(",").flatMap((part) => endpointOf(part)?.ip ?? []);
-  // proxy-addr reads the list from X-Forwarded-For of what it is given.
-  const hops = { socket: { remoteAddress: socket.ip }, headers: { "x-forwarded-for": named.join(", ") } };
-  const ip = proxyaddr(hops as never, isTrusted);
-  return ip === socket.ip ? direct : { ip, port: null };
+function endpointOn(given: AnyRequest, { isTrusted, header }: Proxies): Endpoint | null {
+  const socket = socketOf(given);
+  if (socket === null || socket === undefined) return endpointOf(textOf(given.ip));
+  const direct = endpointOf(socket.remoteAddress);
+  if (direct === null) return null;
+  let ip = direct.ip;
+  let hop = 0;
+  for (const node of clientsOf(header, listOf(given, header))) {
+    if (!isTrusted(ip, hop)) break;
+    const next = endpointOf(node)?.ip;
+    // What stands to the left of a hop that is no address may be anybody's.
+    if (next === undefined) break;
+    ip = next;
+    hop++;
+  }
+  return hop === 0 ? { ip, port: socket.remotePort ?? null } : { ip, port: null };
 }
 
 function headerOf(headers: unknown, name: string): string | null {
   if (typeof headers !== "object" || headers === null) return null;
-  if (headers instanceof Headers) return textOf(headers.get(name));
-  const value = (headers as Record<string, unknown>)[name];
-  return textOf(Array.isArray(value) ? value.join(", ") : value);
+  const value = headers instanceof Headers ? headers.get(name) : (headers as Record<string, unknown>)[name];
+  const text = Array.isArray(value) ? value.join(", ") : value;
+  return typeof text === "string" && text !== "" ? text : null;
 }
 
 function textOf(value: unknown): string | null {
@@ -105,8 +96,8 @@ function textOf(value: unknown): string | null {
 }
 
 /** Without the query string and fragment, which may hold secrets. */
-function pathOf(url: string | null): string | null {
-  if (url === null) return null;
+function pathOf(url: unknown): string | null {
+  if (typeof url !== "string") return null;
   const path = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.test(url) ? url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "") : url;
   return path.replace(/[?#].*$/s, "") || "/";
 }

@@ -22,11 +22,24 @@ const parts = [
   "securitycode",
   "bearer",
   "sessionid",
+  "sessionkey",
+  "signature",
+  "connectionstring",
+  "connectionuri",
+  "connectionurl",
+  "databaseurl",
+  "recoverycode",
+  "recoverykey",
+  "recoveryphrase",
+  "backupcode",
+  "scratchcode",
+  "seedphrase",
+  "mnemonic",
   "totp",
   "socialsecurity",
   "accountnumber",
 ];
-/** Too short to be looked for inside of words: they count as words of their own, as in `user_pin` or `cardCvc`. */
+/** Too short to be looked for inside of words: they count as words of their own, as in `user_pin`, `cardCvc` or `adminSession`. */
 const words = new Set([
   "pwd",
   "pass",
@@ -42,6 +55,13 @@ const words = new Set([
   "auth",
   "hash",
   "salt",
+  "session",
+  "sessions",
+  "sess",
+  "sid",
+  "sig",
+  "hmac",
+  "dsn",
 ]);
 
 /** A name as it is compared: without case, blanks and punctuation. */

@@ -1,6 +1,5 @@
 import { createHmac, hkdfSync, type KeyObject, timingSafeEqual } from "node:crypto";
 import { outcomes, severities } from "../../entities/activity.js";
-import { isRecord } from "../core/options.js";
 import type { ActivityEntry } from "./entry.js";
 
 /** The code before an entry, if there is one. */
@@ -87,4 +86,8 @@ function isText(value: unknown): value is string {
 
 function isTextOrNull(value: unknown): boolean {
   return value === null || isText(value);
+}
+
+function isRecord(given: unknown): given is Record<string, unknown> {
+  return typeof given === "object" && given !== null && !Array.isArray(given);
 }

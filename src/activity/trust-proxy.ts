@@ -15,6 +15,12 @@ export function isTrustProxy(given: unknown): given is TrustProxy {
   }
 }
 
+/** Which proxies are believed, and the one header that they write. */
+export interface Proxies {
+  readonly isTrusted: (address: string, hop: number) => boolean;
+  readonly header: string;
+}
+
 /** Compiles `trustProxy` once. Throws where it holds what is no address. */
 export function compiledTrust(trust: TrustProxy): (address: string, hop: number) => boolean {
   if (typeof trust === "boolean") return () => trust;

@@ -1,9 +1,13 @@
 import { createHmac, createSecretKey } from "node:crypto";
 import { expect } from "chai";
-import { type AddressPrivacy, endpointOf, keptAddress } from "../../src/activity/address.js";
-import { forwardedClients, keptForwarded, keptForwardedFor } from "../../src/activity/forwarded.js";
+import { type AddressPrivacy, endpointOf, keptAddress, sourceOf } from "../../src/activity/address.js";
+import { clientsOf, keptForwarded, keptForwardedFor } from "../../src/activity/forwarded.js";
 import { requestFacts } from "../../src/activity/request-facts.js";
 import { compiledTrust } from "../../src/activity/trust-proxy.js";
+
+/** The addresses among what a header names, that of the client first. */
+const clientsIn = (name: string, header: string) =>
+  [...clientsOf(name, header)].flatMap((node) => endpointOf(node)?.ip ?? []).toReversed();
 
 const key = "the secret of the hashes";
 const hash = (ip: string) => `sha256:${createHmac("sha256", key).update(ip).digest("hex")}`;
@@ -124,7 +128,7 @@ describe("addresses", () => {
       expect(endpoint).to.deep.equal(ip === null ? null : { ip, port: port ?? null });
       if (endpoint === null) return;
       expect(keptAddress(endpoint.ip, privacy("none"))).to.equal(ip);
-      expect(keptAddress(endpoint.ip, privacy("hash"))).to.equal(hash(ip ?? ""));
+      expect(keptAddress(endpoint.ip, privacy("hash"))).to.equal(hash(sourceOf(ip ?? "")));
       expect(keptAddress(endpoint.ip, privacy("truncate"))).to.equal(network);
       expect(keptAddress(endpoint.ip, privacy("exclude"))).to.equal(null);
     });
@@ -139,14 +143,14 @@ describe("addresses", () => {
 
   for (const [header, clients, truncated] of forwarded) {
     it(`reads Forwarded: ${header}`, () => {
-      expect(forwardedClients(header)).to.deep.equal(clients);
+      expect(clientsIn("forwarded", header)).to.deep.equal(clients);
       expect(keptForwarded(header, privacy("none"))).to.equal(header);
       expect(keptForwarded(header, privacy("truncate"))).to.equal(truncated);
       expect(keptForwarded(header, privacy("exclude"))).to.equal(null);
       const hashed = keptForwarded(header, privacy("hash")) ?? "";
       for (const ip of clients)
         expect(hashed)
-          .to.include(`for="${hash(ip)}"`)
+          .to.include(`for="${hash(sourceOf(ip))}"`)
           .and.not.to.include(ip);
     });
   }
@@ -160,12 +164,48 @@ describe("addresses", () => {
   }
 });
 
+describe("a header of addresses that is too long to be kept whole", () => {
+  const header = `${"203.0.113.9, ".repeat(300)}198.51.100.7`;
+  for (const mode of ["none", "truncate", "hash"] as const) {
+    it(`keeps the end that proxies wrote, under ipPrivacy "${mode}"`, () => {
+      const last = mode === "hash" ? hash("198.51.100.7") : mode === "none" ? "198.51.100.7" : "198.51.100.0/24";
+      const forwarded = header.replaceAll(/(?:^|, )/g, "$&for=");
+      for (const kept of [keptForwardedFor(header, privacy(mode)), keptForwarded(forwarded, privacy(mode))]) {
+        expect(kept?.replace(/"$/, ""))
+          .to.match(/^\[\d+ more\]/)
+          .and.satisfy((text: string) => text.endsWith(last));
+        expect(kept).to.have.length.below(1_100);
+      }
+    });
+  }
+});
+
+describe("the source of an address", () => {
+  for (const [kept, source] of [
+    ["203.0.113.9", "203.0.113.9"],
+    ["203.0.113.0/24", "203.0.113.0/24"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:db8:1:2::", "2001:db8:1:2::/64"],
+    ["2001:db8::9", "2001:db8::/64"],
+    ["::1", "::/64"],
+    ["2001:db8:1:2:3::/80", "2001:db8:1:2::/64"],
+    ["2001:db8:1::/48", "2001:db8:1::/48"],
+    [hash("203.0.113.9"), hash("203.0.113.9")],
+  ] as const) {
+    it(`is ${source} of ${kept}`, () => expect(sourceOf(kept)).to.equal(source));
+  }
+});
+
 describe("the client's address of a request", () => {
   const ipOf = (
     headers: Record<string, string | string[]>,
     trust: Parameters<typeof compiledTrust>[0],
     remoteAddress = "10.0.0.1",
-  ) => requestFacts({ headers, socket: { remoteAddress, remotePort: 99 } }, compiledTrust(trust), privacy("none")).ip;
+    header = "x-forwarded-for",
+  ) => {
+    const proxies = { isTrusted: compiledTrust(trust), header };
+    return requestFacts({ headers, socket: { remoteAddress, remotePort: 99 } }, proxies, privacy("none")).ip;
+  };
 
   it("is the socket's where no proxy is trusted, whatever headers say", () => {
     const headers = { "x-forwarded-for": "203.0.113.9", forwarded: "for=203.0.113.9" };
@@ -184,14 +224,63 @@ describe("the client's address of a request", () => {
     expect(ipOf(headers, "loopback", "::ffff:127.0.0.1")).to.equal("10.0.0.2");
   });
 
-  it("is read from Forwarded where there is no X-Forwarded-For", () => {
-    expect(ipOf({ forwarded: 'for=6.6.6.6, For="[2001:db8::9]:1", for=10.0.0.2' }, "10.0.0.0/8")).to.equal(
-      "2001:db8::9",
-    );
-    expect(ipOf({ forwarded: "for=6.6.6.6", "x-forwarded-for": "203.0.113.9" }, true)).to.equal("203.0.113.9");
+  it("is read from the one header that the option names, whatever the others say", () => {
+    const headers = {
+      forwarded: 'for=6.6.6.6, For="[2001:db8::9]:1", for=10.0.0.2',
+      "x-forwarded-for": "203.0.113.9",
+      "x-real-ip": "198.51.100.9",
+    };
+    const by = (header: string) => ipOf(headers, "10.0.0.0/8", "10.0.0.1", header);
+    expect(by("x-forwarded-for")).to.equal("203.0.113.9");
+    expect(by("forwarded")).to.equal("2001:db8::9");
+    expect(by("x-real-ip")).to.equal("198.51.100.9");
+    expect(ipOf({ forwarded: "for=6.6.6.6" }, true)).to.equal("10.0.0.1");
+    expect(ipOf({ "x-forwarded-for": "6.6.6.6" }, true, "10.0.0.1", "forwarded")).to.equal("10.0.0.1");
   });
 
-  it("is the socket's where trusted headers hold garbage", () => {
+  it("is read from the end that the proxy wrote, however much a client put before it", () => {
+    for (const before of [
+      "6.6.6.6, ".repeat(200),
+      "6.6.6.6,".repeat(500),
+      "x".repeat(5_000) + ", ",
+      ", ".repeat(2_000),
+    ]) {
+      expect(ipOf({ "x-forwarded-for": `${before}203.0.113.9` }, "10.0.0.0/8")).to.equal("203.0.113.9");
+      const forwarded = `${before.replaceAll("6.6", "for=6.6")}for=203.0.113.9`;
+      expect(ipOf({ forwarded }, "10.0.0.0/8", "10.0.0.1", "forwarded")).to.equal("203.0.113.9");
+    }
+  });
+
+  it("is the socket's if the header is longer than any chain of proxies makes it", () => {
+    const long = "6.6.6.6, ".repeat(1_000);
+    expect(ipOf({ "x-forwarded-for": `${long}203.0.113.9` }, true)).to.equal("10.0.0.1");
+    expect(ipOf({ forwarded: `${long}for=203.0.113.9` }, true, "10.0.0.1", "forwarded")).to.equal("10.0.0.1");
+  });
+
+  for (const before of [
+    'for="',
+    'for=6.6.6.6;z="',
+    'for=6.6.6.6;z="\\',
+    'for="6.6.6.6',
+    '"',
+    'for=6.6.6.6, for="\\"',
+  ]) {
+    it(`is what the proxy wrote behind a quote that a client left open: ${before}`, () => {
+      for (const own of ['for="[2001:db8::9]:4711"', "for=203.0.113.9"]) {
+        const ip = ipOf({ forwarded: `${before}, ${own}` }, 1, "10.0.0.1", "forwarded");
+        expect(ip).to.equal(own.includes(":") ? "2001:db8::9" : "203.0.113.9");
+      }
+    });
+  }
+
+  it("is never taken from the left of a hop that is no address", () => {
+    expect(ipOf({ "x-forwarded-for": "6.6.6.6, unknown" }, 1)).to.equal("10.0.0.1");
+    expect(ipOf({ "x-forwarded-for": "6.6.6.6, unknown, 10.0.0.2" }, "10.0.0.0/8")).to.equal("10.0.0.2");
+    expect(ipOf({ forwarded: "for=6.6.6.6, proto=https" }, 1, "10.0.0.1", "forwarded")).to.equal("10.0.0.1");
+    expect(ipOf({ forwarded: "for=6.6.6.6, for=_hidden" }, true, "10.0.0.1", "forwarded")).to.equal("10.0.0.1");
+  });
+
+  it("is the socket's if trusted headers hold garbage", () => {
     expect(ipOf({ "x-forwarded-for": "nonsense, <b>" }, true)).to.equal("10.0.0.1");
   });
 
@@ -199,7 +288,9 @@ describe("the client's address of a request", () => {
     const request = new Request("https://example.org/a/b?token=1", {
       headers: { "user-agent": "x", "x-forwarded-for": "203.0.113.9" },
     });
-    expect(requestFacts(request, compiledTrust(true), privacy("none"))).to.deep.include({
+    expect(
+      requestFacts(request, { isTrusted: compiledTrust(true), header: "x-forwarded-for" }, privacy("none")),
+    ).to.deep.include({
       ip: null,
       path: "/a/b",
       method: "GET",

@@ -85,6 +85,24 @@ describe("alerts", function () {
     });
   }
 
+  it("count an IPv6 /64 as one address, and an IPv4 address and another network beside it as others", async () => {
+    for (let index = 1; index < 10; index++) {
+      await fail(index, { ip: `2001:db8:9::${index}` });
+      await fail(index, { ip: "203.0.113.99" });
+      await fail(index, { ip: `2001:db8:9:1::${index}` });
+    }
+    expect(raised).to.have.length(0);
+    await fail(10, { ip: "2001:db8:9:0:ffff::" });
+    await fail(11, { ip: "2001:db8:9::ffff" });
+    expect(raised.map(({ value, count }) => [value, count])).to.deep.equal([["2001:db8:9::/64", 10]]);
+  });
+
+  it("are told once of a subject that looks like a secret, too", async () => {
+    const subject = "token=abcdefgh12345678";
+    for (let index = 1; index <= 8; index++) await fail(index, { subject });
+    expect(raised.map(({ value }) => value)).to.deep.equal([subject]);
+  });
+
   it("fire again once the window is over, and count only their own key", async () => {
     for (let index = 0; index < 4; index++) await fail(index, { subject: "again" });
     for (let index = 0; index < 4; index++) await fail(index, { subject: "other" });
@@ -248,6 +266,59 @@ describe("counting failures before a sign-in", function () {
       }
     });
   }
+
+  for (const [ipPrivacy, ipv6TruncationMask] of [
+    ["none", 48],
+    ["hash", 48],
+    ["truncate", 80],
+    ["truncate", 64],
+    ["truncate", 56],
+  ] as const) {
+    it(`counts an IPv6 /64 as one address, under ipPrivacy "${ipPrivacy}" of ${ipv6TruncationMask} bits`, async () => {
+      const app = await startActivity({ ipPrivacy, ipv6TruncationMask, ipSecret: "a secret of some length" });
+      try {
+        const { activity } = app.log;
+        // Each in another spelling of what comes before the last 64 bits.
+        const own = ["2001:db8::1", "2001:db8::1:2:3:4", "2001:db8:0:0:5::", "2001:db8::5:0:0:1", "2001:db8::"];
+        for (const ip of own) activity.record("sign_in", { outcome: "failure", request: { ip } });
+        for (const ip of ["2001:db8:1::1", "::1", "2001:db8:0:ff00::1", "203.0.113.1"])
+          activity.record("sign_in", { outcome: "failure", request: { ip } });
+        expect(await activity.failures({ ip: "2001:db8::77" })).to.equal(own.length);
+        expect(await activity.failures({ request: { ip: "2001:db8::78" } })).to.equal(own.length);
+        expect(await activity.failures({ ip: "2001:db8:0:ff00::9" })).to.equal(1);
+        expect(await activity.failures({ ip: "::2" })).to.equal(1);
+        expect(await activity.failures({ ip: "203.0.113.1" })).to.equal(1);
+      } finally {
+        await app.stop();
+      }
+    });
+  }
+
+  it("is not kept from counting by a row whose address is none", async () => {
+    const app = await startActivity();
+    try {
+      app.log.activity.record("sign_in", { outcome: "failure", request: { ip: "2001:db8::1" } });
+      await app.log.activity.flush();
+      for (const ip of [
+        "::::",
+        "1::2::3",
+        "1:2:3:4:5:6:7:8:9",
+        ":1:2:3",
+        "2001:db8::1/129",
+        "g::1",
+        "",
+        "1:2:3:4:5:6:7::8:9",
+      ])
+        await app.query(
+          `insert into chronicle.activity (id, occurred_at, log, action, outcome, severity, params, details, request, node, source)
+          select gen_random_uuid(), now(), 'default', 'sign_in', 'failure', 'info', '{}', '{}', jsonb_build_object('ip', $1::text), 'x', 'server'`,
+          [ip],
+        );
+      expect(await app.log.activity.failures({ ip: "2001:db8::2" })).to.equal(1);
+    } finally {
+      await app.stop();
+    }
+  });
 
   it("finds the address of a request behind a trusted proxy, as it was recorded, and not the proxy's", async () => {
     const app = await startActivity({ trustProxy: "10.0.0.0/8", ipPrivacy: "truncate" });

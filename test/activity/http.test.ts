@@ -130,6 +130,12 @@ describe("the handler for front ends", function () {
       expect([await statusOf("192.0.2.1"), await statusOf("192.0.2.2"), await statusOf("192.0.2.1")]).to.deep.equal([
         202, 202, 429,
       ]);
+      // Whoever has one address of an IPv6 /64 has the others too.
+      expect([
+        await statusOf("2001:db8::1"),
+        await statusOf("2001:db8::ffff:1"),
+        await statusOf("2001:db8:0:1::1"),
+      ]).to.deep.equal([202, 429, 202]);
     } finally {
       server.close();
       await behind.stop();

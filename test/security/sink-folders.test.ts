@@ -47,7 +47,7 @@ describe("the folder and the files of a file sink", function () {
   const line = (subject: string) => `${JSON.stringify(entry(subject))}\n`;
   const path = () => join(folder, "activity.jsonl");
   const write = async (subject: string) => {
-    const sink = fileSink({ folder });
+    const sink = fileSink({ folder, rotationSizeMb: 100, keepDays: 30 });
     try {
       await sink.write([entry(subject)]);
     } finally {
