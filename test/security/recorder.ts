@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import pg from "pg";
 import { ROOT } from "../../dev/bootstrap/root.mjs";
 import { DataSource, type DataSourceOptions } from "typeorm";
@@ -115,8 +117,9 @@ function placeOf(stack: string): string {
   const lines = stack.split("\n").filter((line) => !/Session\.(#send|rows|row|typedRows|write|run) /.test(line));
   const places = lines.map((line) => {
     const path = line.slice(line.indexOf(ROOT) + ROOT.length);
-    return line.includes(ROOT) ? /^\/(?:dist\/)?((?:src|replay|subscribers)\/[^():]+:\d+)/.exec(path)?.[1] : undefined;
+    const [, place, file] = /^\/(?:dist\/)?(((?:src|replay|subscribers)\/[^():]+):\d+)/.exec(path) ?? [];
+    return file !== undefined && existsSync(join(ROOT, file)) ? place : undefined; // TypeORM has a folder src too
   });
   const known = places.filter((place) => place !== undefined && !place.startsWith("subscribers/client"));
-  return known[0] ?? "";
+  return known[0] ?? (stack.includes("PostgresQueryRunner") ? "TypeORM on a session of the log" : "");
 }
