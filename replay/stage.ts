@@ -1,10 +1,11 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { EventLogError } from "../src/core/errors.js";
-import type { Session } from "../src/core/session.js";
+import { numberOf, type Session } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
-import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
+import { eventOf, eventPage, type RecordedEvent } from "../src/log/event.js";
 import { type Cut, inCut } from "../src/log/cut.js";
+import { PageLength } from "../src/log/page.js";
 import { trackedNameOf } from "../src/log/tracked-tables.js";
 import type { SchemaHistory } from "../src/log/schema-history.js";
 import { isFolded } from "./fold.js";
@@ -38,16 +39,16 @@ export interface Staging {
   readonly scope?: Scope | undefined;
   /** What was staged already, in the same session: only later events are. */
   readonly since?: StageReport | undefined;
-  /** Called after each page of events. */
+  /** Called after each thousand events, and after the last. */
   readonly step: (events: number) => void;
 }
 
-const page = 1_000;
+const eventsOfStep = 1_000;
 
 /** In how many steps the events are staged. */
 export function stagingSteps({ kinds }: Plan): number {
   const handled = kinds.filter(({ handler }) => handler === "upcast" || handler === "override");
-  return Math.ceil(handled.reduce((sum, { events }) => sum + events, 0) / page);
+  return Math.ceil(handled.reduce((sum, { events }) => sum + events, 0) / eventsOfStep);
 }
 
 /**
@@ -67,19 +68,25 @@ export async function stageOldVersions(
   const changes = new StagedChanges(session, schema, staged);
   if (since === undefined) await changes.prepare(lasts);
   const state = new OverrideState(session, dataSource, { plan, changes, tables, scope });
-  const columns = eventColumns(schema, {
+  const whole = {
     data: "(e.data || coalesce(s.data, '{}'))",
     previous: "(e.previous || coalesce(s.previous, '{}'))",
-  });
-  for (;;) {
-    const rows = await session.rows(sql`
-      select ${columns}, t.table_name, e.record_key, e.shape
-      from ${eventSource(schema)}
-      left join ${raw(schema)}.event_sensitive s on s.position = e.position
+    joins: `left join ${schema}.event_sensitive s on s.position = e.position`,
+    columns: ", t.table_name, e.record_key, e.shape",
+  };
+  const pages = new PageLength();
+  let untold = 0;
+  for (let mayBeMore = true; mayBeMore;) {
+    const asked = pages.next();
+    const positions = sql`
+      select e.position
+      from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
       where e.position > ${report.last} and ${inCut(cut)} and (${raw(plan.handled)}) and ${raw(isFolded)}
-      order by e.position limit ${page}`);
+      order by e.position limit ${asked}`;
+    const rows = await session.rows(eventPage(schema, positions, whole));
     for (const row of rows) {
       const event = eventOf<Row>(row);
+      if (event.tooLarge) throw unreadable(event);
       report.last = event.position;
       const own = tables.find(({ tableName }) => tableName === row.table_name);
       const kind = { ...event, entity: nameToday(dataSource, event.entity, plan) };
@@ -107,11 +114,27 @@ export async function stageOldVersions(
         report.upcast++;
       }
     }
-    if (rows.length > 0) step(rows.length);
-    if (rows.length < page) break;
+    untold += rows.length;
+    mayBeMore = pages.learn(asked, numberOf(rows[0], "found"), rows.length);
+    if (untold > 0 && (untold >= eventsOfStep || !mayBeMore)) {
+      step(untold);
+      untold = 0;
+    }
   }
   await changes.flush();
   return report;
+}
+
+/** What a handler would make of an event without its data is not what happened. */
+function unreadable({ position, entity, action, version }: RecordedEvent): EventLogError {
+  return new EventLogError(
+    "LIMIT_EXCEEDED",
+    `The ${entity} ${action} of version ${version} at position ${position} is too large to be read by a handler.`,
+    {
+      hint: "It has more than 128 MB as text. Replay to a point before it.",
+      details: { position, entity, action, version },
+    },
+  );
 }
 
 async function runOverride(event: RecordedEvent, state: OverrideState, run: () => Promise<void>): Promise<void> {

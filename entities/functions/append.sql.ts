@@ -4,7 +4,7 @@ import { effectsOfImages, insertEvents, ofTracked } from "./insert-events.js";
  * Writes the events of changes on any tracked tables, for what the log itself does (`origin`) and holds old and new
  * images of. Returns how many events it wrote. Changes on tables that are not tracked are an error, not a loss.
  */
-export const append = (s: string): string => `-- version: 3
+export const append = (s: string): string => `-- version: 4
 drop function if exists ${s}.append(${s}.change[], jsonb, text);
 create or replace function ${s}.append(changes ${s}.change[], origin text, context jsonb default null) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

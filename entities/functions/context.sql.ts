@@ -1,3 +1,5 @@
+import { mostExpansion } from "./text-size.sql.js";
+
 /**
  * Who and why, as the client sent it with the statement that runs: in a comment in front of it, else for its transaction; empty
  * where it sent nothing. `current_query()` is the client's whole message, also inside functions and cascades; it is volatile, and a
@@ -17,10 +19,11 @@ $$;
 `;
 
 /**
- * What was sent, read. What cannot be read, or has another form than a request context (no object, an actor without a type or
- * an id, metadata that is no object), is said in the event's metadata; it never stops the application's write.
+ * What was sent, read. What cannot be read, is longer than 16 MB as text, or has another form than a request context (no
+ * object, an actor without a type or an id, metadata that is no object), is said in the event's metadata; it never stops
+ * the application's write.
  */
-export const readContext = (s: string): string => `-- version: 2
+export const readContext = (s: string): string => `-- version: 3
 create or replace function ${s}.read_context(sent text) returns jsonb
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -29,6 +32,7 @@ begin
   read := convert_from(decode(sent, 'base64'), 'UTF8')::jsonb;
   if jsonb_typeof(read) = 'object' and coalesce(jsonb_typeof(read -> 'metadata'), 'object') = 'object'
     and (not read ? 'actor' or read #>> '{actor,type}' <> '' and jsonb_typeof(read #> '{actor,type}') = 'string' and jsonb_typeof(read #> '{actor,id}') = 'string')
+    and ${contextFits(s, "read")}
   then return read; end if;
   return '{"metadata": {"chronicle": "the request context could not be read"}}';
 exception when others then
@@ -43,3 +47,9 @@ language sql stable as $$
   select case when ${s}.sent_context() <> '' then ${s}.read_context(${s}.sent_context()) end
 $$;
 `;
+
+/** SQL: whether a context is small enough as text for whoever reads the log. */
+export const contextFits = (s: string, context: string): string =>
+  `(pg_column_size(${context}) < ${mostContext / mostExpansion} or ${s}.text_size(${context}, ${mostContext}) is not null)`;
+
+const mostContext = 16_000_000;

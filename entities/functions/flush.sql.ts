@@ -1,3 +1,4 @@
+import { contextFits } from "./context.sql.js";
 import { pinnedSettings } from "./pinned-settings.js";
 
 /**
@@ -10,7 +11,7 @@ import { pinnedSettings } from "./pinned-settings.js";
  * Returns, by table, how many records were changed whose former state the log does not know, so that no event could
  * tell it.
  */
-export const flush = (s: string): string => `-- version: 3
+export const flush = (s: string): string => `-- version: 4
 create or replace function ${s}.flush(payload jsonb) returns jsonb
 language plpgsql security definer
 ${pinnedSettings.map((setting) => `set ${setting}`).join("\n")}
@@ -30,6 +31,9 @@ begin
   for place in 0 .. jsonb_array_length(runs) - 1 loop
     run := runs -> place;
     context := payload -> 'contexts' -> (run ->> 'context')::integer;
+    if not ${contextFits(s, "context")} then
+      context := '{"metadata": {"chronicle": "the request context could not be read"}}';
+    end if;
     -- One statement for all that has to be known: each would take longer to start than to run.
     select i.require_actor, t.id, t.capture, case
       when own_locks then null

@@ -54,6 +54,7 @@ import {
   storageOf,
 } from "./table-shape.sql.js";
 import { tailPositions } from "./tail-positions.sql.js";
+import { textSize } from "./text-size.sql.js";
 import { torn } from "./torn.sql.js";
 import { track } from "./track.sql.js";
 import { refuseRecord, refuseStray, uncastable } from "./uncastable.sql.js";
@@ -85,6 +86,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   isFollowed,
   sameLabels,
   wakeTails,
+  textSize,
   sentContext,
   readContext,
   context,

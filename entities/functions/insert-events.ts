@@ -1,3 +1,5 @@
+import { mostExpansion } from "./text-size.sql.js";
+
 /**
  * What differs between the writers of events: SQL expressions over `effect` (and its `image`) unless said otherwise.
  */
@@ -24,7 +26,7 @@ export interface EventSource {
   readonly origin: string;
   /** bigint: the shape that the table has, null for that of the last install. (Default: null) */
   readonly shape?: string | undefined;
-  /** integer: how many bytes data and previous may have together. */
+  /** integer: how many bytes data and previous may have together, as text. */
   readonly dataLimit: string;
 }
 
@@ -66,7 +68,11 @@ const values = (s: string, from: EventSource, { data, previous }: { data: string
       when data ->> ${from.deleteDateColumn} is null then 'recover'
     end),
     (${from.versions} ->> action)::integer,
-    case when pg_column_size(data) + pg_column_size(previous) > ${from.dataLimit} then ${s}.refuse_size() else ${data} end, ${previous},
+    case
+      when pg_column_size(data) + pg_column_size(previous) > ${from.dataLimit} / ${mostExpansion}
+        and ${s}.refuse_size(data, previous, ${from.dataLimit}) then null
+      else ${data}
+    end, ${previous},
     ${from.context} #>> '{actor,type}', ${from.context} #>> '{actor,id}', ${from.context} #>> '{actor,name}',
     coalesce(${from.context} -> 'metadata', '{}'),
     coalesce(image ->> ${from.tenantColumn}, ${from.context} ->> 'tenant'),

@@ -37,6 +37,11 @@ export interface ActivityEntry {
   readonly node: string;
   /** Whether the server or a front end says so. */
   readonly source: "server" | "client";
+  /**
+   * Only there, and true, if the entry is more than 128 MB as text, or nested some 10,000 levels deep: params, details and request are left out, and texts
+   * are cut off. An entry is never recorded so large; one that is there was put there by other means.
+   */
+  readonly tooLarge?: true;
 }
 
 /** What a caller says of an entry; the request context fills actor, tenant, request, correlation and trace. */

@@ -41,7 +41,10 @@ export async function exportActivity(
     }
   }
   const sink = typeof target === "string" ? createWriteStream(target, { mode: 0o600 }) : target;
-  await pipeline([Readable.from(counted()), ...writers[format](), sink], signal === undefined ? {} : { signal });
+  await pipeline(
+    [Readable.from(counted(), { highWaterMark: 1 }), ...writers[format](), sink],
+    signal === undefined ? {} : { signal },
+  );
   onProgress?.({ done: entries });
   return { entries };
 }
@@ -57,10 +60,25 @@ const writers: Readonly<Record<ExportFormat, () => readonly Transform[]>> = {
   csv: () => [flatRows(), csvLines()],
 };
 
+/** An entry that was put there by other means may be nested too deeply for JSON.stringify. */
+function jsonOf(entry: ActivityEntry): string {
+  try {
+    return JSON.stringify(entry);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return JSON.stringify(withoutObjects(entry));
+  }
+}
+
+function withoutObjects(entry: ActivityEntry): ActivityEntry {
+  return { ...entry, params: {}, details: {}, request: null, tooLarge: true };
+}
+
 function jsonLines(): Transform {
   return new Transform({
     writableObjectMode: true,
-    transform: (entry: ActivityEntry, _, done) => done(null, `${JSON.stringify(entry)}\n`),
+    writableHighWaterMark: 1, // entries, which may be large
+    transform: (entry: ActivityEntry, _, done) => done(null, `${jsonOf(entry)}\n`),
   });
 }
 
@@ -68,10 +86,11 @@ function jsonList(): Transform {
   let isFirst = true;
   return new Transform({
     writableObjectMode: true,
+    writableHighWaterMark: 1, // entries, which may be large
     transform: (entry: ActivityEntry, _, done) => {
       const before = isFirst ? "[\n" : ",\n";
       isFirst = false;
-      done(null, `${before}${JSON.stringify(entry)}`);
+      done(null, `${before}${jsonOf(entry)}`);
     },
     flush: (done) => done(null, isFirst ? "[]\n" : "\n]\n"),
   });
@@ -83,7 +102,11 @@ function csvLines(): Transform {
 }
 
 function flatRows(): Transform {
-  return new Transform({ objectMode: true, transform: (entry: ActivityEntry, _, done) => done(null, rowOf(entry)) });
+  return new Transform({
+    objectMode: true,
+    highWaterMark: 1,
+    transform: (entry: ActivityEntry, _, done) => done(null, flat(entry)),
+  });
 }
 
 const csvColumns = [
@@ -92,8 +115,17 @@ const csvColumns = [
   ),
   ..."resourceType resourceKey params details error".split(" "),
   ..."requestId method path host ip port userAgent forwarded xForwardedFor".split(" "),
-  ..."correlationId causationId traceId spanId node source".split(" "),
+  ..."correlationId causationId traceId spanId node source tooLarge".split(" "),
 ];
+
+function flat(entry: ActivityEntry): Record<string, unknown> {
+  try {
+    return rowOf(entry);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return rowOf(withoutObjects(entry));
+  }
+}
 
 function rowOf({
   occurredAt,
@@ -122,10 +154,13 @@ function rowOf({
   return row;
 }
 
-/** Control characters as text: they could move a terminal's cursor, or hide what comes after them. */
+const hidden = /(?![\ufe00-\ufe0f])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** Control characters as text, and what is not seen: they could move a terminal's cursor, or hide what comes after them. */
 export function visible(text: string): string {
-  return text.replaceAll(
-    /[\p{Cc}\p{Bidi_Control}]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  return text.replaceAll(hidden, (character) =>
+    Array.from({ length: character.length }, (_, index) => character.charCodeAt(index))
+      .map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`)
+      .join(""),
   );
 }

@@ -5,13 +5,14 @@ import type { Actor } from "../core/request-context.js";
 import { checkOptions, type OptionsOf, section, value } from "../core/option-checker.js";
 import { limit, oneOf, oneOrMore, text, word } from "../core/option-kinds.js";
 import { asReader } from "../core/rights.js";
-import { withPooledSession } from "../core/session.js";
+import { numberOf, withPooledSession } from "../core/session.js";
 import { join, raw, sql, type Statement } from "../core/sql.js";
 import { endpointOf, keptAddress } from "./address.js";
 import { actionCondition } from "./alerts.js";
+import { PageLength } from "../log/page.js";
 import type { ActivityEntry } from "./entry.js";
 import { recorderOf } from "./lifecycle.js";
-import { entryColumns, entryOf } from "./table.js";
+import { entryOf, entryPage } from "./table.js";
 
 type OneOrMore<T> = T | readonly T[];
 
@@ -74,30 +75,30 @@ const searchOptions = section({
   limit: limit.byDefault(Number.POSITIVE_INFINITY),
 } satisfies OptionsOf<SearchOptions>);
 
-/** Entries fetched at a time. */
-const page = 1_000;
-
-/** The entries that match, newest first, in pages by key: none is skipped or repeated while others are written. */
+/**
+ * The entries that match, newest first, in pages by key: none is skipped or repeated while others are written. Memory
+ * stays flat however many they are, and however large.
+ */
 export async function* search(dataSource: DataSource, options: SearchOptions = {}): AsyncGenerator<ActivityEntry> {
   const { limit: most, ...filter } = checkOptions("search", options, searchOptions);
   const conditions = conditionsOf(dataSource, filter);
   await recorderOf(dataSource).flushDatabase();
   const { schema } = attachmentOf(dataSource);
   let after: Statement = sql`true`;
-  for (let given = 0; given < most;) {
-    const size = Math.min(page, most - given);
+  const pages = new PageLength();
+  for (let given = 0, mayBeMore = true; mayBeMore && given < most;) {
+    const asked = pages.next(most - given);
+    const ids = sql`
+      select a.id from ${raw(schema)}.activity a where ${conditions} and ${after}
+      order by a.occurred_at desc, a.id desc limit ${asked}`;
     const rows = await asReader(
       dataSource,
-      withPooledSession(dataSource, (session) =>
-        session.rows(sql`select ${entryColumns} from ${raw(schema)}.activity a where ${conditions} and ${after}
-          order by occurred_at desc, id desc limit ${size}`),
-      ),
+      withPooledSession(dataSource, (session) => session.rows(entryPage(schema, ids))),
     );
     for (const row of rows) yield entryOf(row);
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < size) return;
     given += rows.length;
-    after = sql`(a.occurred_at, a.id) < (${last.cursor}::timestamptz, ${last.id}::uuid)`;
+    mayBeMore = pages.learn(asked, numberOf(rows[0], "found"), rows.length);
+    after = sql`(a.occurred_at, a.id) < (${rows.at(-1)?.cursor}::timestamptz, ${rows.at(-1)?.id}::uuid)`;
   }
 }
 

@@ -2,6 +2,7 @@ import type { Outcome, RequestFacts, Severity } from "../../entities/activity.js
 import { activityColumns } from "../../entities/activity-columns.js";
 import type { TextRow } from "../core/session.js";
 import { raw, sql, type Statement } from "../core/sql.js";
+import { pageOf } from "../log/page.js";
 import type { ActivityEntry } from "./entry.js";
 
 const names = activityColumns.map((column) => column.split(" ")[0] ?? "");
@@ -42,13 +43,36 @@ function rowOf(entry: ActivityEntry): Record<string, unknown> {
   };
 }
 
-/** What is selected for an entry; `cursor` is exact to the microsecond, whatever the session's time zone. */
-export const entryColumns = raw(
-  `${names.filter((name) => name !== "occurred_at").join(", ")}, occurred_at::text as cursor, extract(epoch from occurred_at) * 1000 as occurred_ms`,
-);
+const typed = columns.map((column) => column.split(" ") as [name: string, type: string]);
+const [objects, texts] = ["jsonb", "text"].map((of) => typed.filter(([, type]) => type === of).map(([name]) => name));
+
+/**
+ * A statement for the entries whose ids a query gives, in its order, as many as make a page: for `entryOf`. `cursor` is
+ * exact to the microsecond, whatever the session's time zone. Of an entry that is too large, nothing is read that could
+ * be large.
+ */
+export function entryPage(schema: string, ids: Statement): Statement {
+  const page = pageOf(schema, ids, {
+    source: sql`${raw(schema)}.activity a`,
+    key: "a.id",
+    objects: (objects ?? []).map((name) => `a.${name}`),
+    texts: (texts ?? []).map((name) => `a.${name}`),
+  });
+  const read = typed
+    .filter(([name]) => name !== "occurred_at")
+    .map(([name, type]) => {
+      if (type === "jsonb") return `case when p.fits then a.${name} end as ${name}`;
+      return type === "text" ? `case when p.fits then a.${name} else left(a.${name}, 100) end as ${name}` : `a.${name}`;
+    });
+  return sql`
+    select ${raw(read.join(", "))}, a.occurred_at::text as cursor, extract(epoch from a.occurred_at) * 1000 as occurred_ms,
+      p.fits, p.found
+    from ${page} join ${raw(schema)}.activity a on a.id = p.key
+    where p.belongs order by p.ordinal`;
+}
 
 export function entryOf(row: TextRow): ActivityEntry {
-  const json = (name: string) => JSON.parse(row[name] ?? "null") as unknown;
+  const json = (name: string, none = "null") => JSON.parse(row[name] ?? none) as unknown;
   const text = (name: string) => row[name] ?? null;
   return {
     id: row.id ?? "",
@@ -63,8 +87,8 @@ export function entryOf(row: TextRow): ActivityEntry {
     tenant: text("tenant"),
     strategy: text("strategy"),
     resource: row.resource_type == null ? null : { type: row.resource_type, key: text("resource_key") },
-    params: json("params") as Record<string, unknown>,
-    details: json("details") as Record<string, unknown>,
+    params: json("params", "{}") as Record<string, unknown>,
+    details: json("details", "{}") as Record<string, unknown>,
     error: text("error"),
     request: json("request") as RequestFacts | null,
     correlationId: text("correlation_id"),
@@ -73,5 +97,6 @@ export function entryOf(row: TextRow): ActivityEntry {
     spanId: text("span_id"),
     node: row.node ?? "",
     source: row.source as ActivityEntry["source"],
+    ...(row.fits === "f" ? { tooLarge: true } : {}),
   };
 }

@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline";
+import { printableLines } from "./printable.js";
 import { UsageError } from "./usage-error.js";
 
 /** Throws where nobody can be asked. */
@@ -15,7 +16,7 @@ export async function isWanted(question: string): Promise<boolean> {
   try {
     const wanted = await new Promise<boolean>((resolve) => {
       terminal.once("close", () => resolve(false));
-      terminal.question(`${question} [y/N] `, (answer) => resolve(/^y(es)?$/i.test(answer.trim())));
+      terminal.question(`${printableLines(question)} [y/N] `, (answer) => resolve(/^y(es)?$/i.test(answer.trim())));
     });
     if (!wanted) process.stderr.write("Nothing was changed.\n");
     return wanted;

@@ -1,5 +1,6 @@
 import type { RecordedEvent } from "../index.js";
-import { jsonOf, printable } from "./output.js";
+import { jsonOf } from "./json-of.js";
+import { printable } from "./printable.js";
 
 /** An event as cells for people: position, time, what, which record, by whom, and the columns. */
 export function eventCells(event: RecordedEvent): string[] {
@@ -11,7 +12,7 @@ export function eventCells(event: RecordedEvent): string[] {
     why.length === 0 ? action : `${action} (${why.join(", ")})`,
     `${entity} ${recordText(recordId)}`,
     actorText(event),
-    jsonOf(action === "destroy" ? previous : data),
+    event.tooLarge ? "(too large to be read)" : jsonOf(action === "destroy" ? previous : data),
   ].map(printable);
 }
 

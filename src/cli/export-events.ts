@@ -5,12 +5,13 @@ import { extname } from "node:path";
 import { Readable, Transform, type TransformCallback } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { RecordedEvent } from "../index.js";
-import { jsonOf } from "./output.js";
+import { jsonOf } from "./json-of.js";
 import { UsageError } from "./usage-error.js";
 
 /**
  * Writes events to a file by its ending: .jsonl, or .csv, where a cell that a spreadsheet would run as a formula starts
- * with an apostrophe. The file is there only when it is whole. Memory stays flat. Throws UsageError for another ending.
+ * with an apostrophe. The file is there only when it is whole. Memory stays flat, for events
+ * wait one by one. Throws UsageError for another ending.
  */
 export async function exportEvents(
   events: AsyncIterable<RecordedEvent>,
@@ -22,13 +23,16 @@ export async function exportEvents(
   let count = 0;
   const counting = new Transform({
     objectMode: true,
+    highWaterMark: 1,
     transform(event: RecordedEvent, _encoding, done: TransformCallback) {
       count++;
       done(null, event);
     },
   });
   try {
-    await pipeline(Readable.from(events), counting, ...steps, createWriteStream(partial), { signal });
+    await pipeline(Readable.from(events, { highWaterMark: 1 }), counting, ...steps, createWriteStream(partial), {
+      signal,
+    });
     await rename(partial, file);
   } catch (error) {
     await rm(partial, { force: true });
@@ -51,6 +55,7 @@ function stepsOf(file: string): Transform[] {
 function mapped(map: (event: RecordedEvent) => unknown): Transform {
   return new Transform({
     objectMode: true,
+    highWaterMark: 1,
     transform(event: RecordedEvent, _encoding, done: TransformCallback) {
       done(null, map(event));
     },
@@ -76,6 +81,7 @@ const columns = [
   "metadata",
   "data",
   "previous",
+  "tooLarge",
 ] as const;
 
 function cellsOf(event: RecordedEvent): Record<(typeof columns)[number], string> {
@@ -99,5 +105,6 @@ function cellsOf(event: RecordedEvent): Record<(typeof columns)[number], string>
     metadata: jsonOf(event.metadata),
     data: jsonOf(event.data),
     previous: jsonOf(event.previous),
+    tooLarge: event.tooLarge ? "true" : "",
   };
 }

@@ -3,6 +3,7 @@ import "reflect-metadata";
 import { Command, CommanderError } from "commander";
 import { readFileSync } from "node:fs";
 import { commands } from "./commands/index.js";
+import { printableLines } from "./printable.js";
 import { actionOf, tell } from "./run.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
@@ -14,6 +15,7 @@ const program = new Command("chronicle")
   .version(version)
   .option("-d, --data-source <file>", "compiled module that exports the DataSource, as for TypeORM's own command")
   .option("--json", "one JSON document on stdout")
+  .configureOutput({ writeErr: (text) => void process.stderr.write(printableLines(text)) })
   .configureHelp({ showGlobalOptions: true })
   .exitOverride()
   .addHelpText("after", "\nExit codes: 0 done, 1 a check found something or the work failed, 2 wrong usage.");

@@ -1,4 +1,6 @@
 import Table from "cli-table3";
+import { jsonOf } from "./json-of.js";
+import { printable, printableLines } from "./printable.js";
 
 /** Where a command's answer goes: one JSON document on stdout with `--json`, else text for people. */
 export class Output {
@@ -23,13 +25,8 @@ export class Output {
   }
 
   line(text: string): void {
-    process.stdout.write(`${text}\n`);
+    process.stdout.write(`${printableLines(text)}\n`);
   }
-}
-
-/** Positions as strings, as everywhere in JSON. */
-export function jsonOf(value: unknown, indent?: number): string {
-  return JSON.stringify(value, (_key, part: unknown) => (typeof part === "bigint" ? String(part) : part), indent);
 }
 
 /** A table without colours, the same on a terminal and in a file. */
@@ -37,14 +34,6 @@ export function tableOf(head: readonly string[], rows: readonly (readonly (strin
   const table = new Table({ head: [...head], style: { head: [], border: [], compact: true } });
   table.push(...rows.map((row) => row.map((cell) => printable(String(cell ?? "")))));
   return table.toString();
-}
-
-/** Text of others, such as names: without what a terminal would take for a command, or for another direction of writing. */
-export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- which is what this is about
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
 }
 
 /** A number with its noun: "1 row", "2 rows". */

@@ -1,5 +1,6 @@
 import { SingleBar } from "cli-progress";
 import type { Progress } from "../index.js";
+import { printable } from "./printable.js";
 
 /** Tells how far a command is, on stderr: a bar on a terminal, a line per step elsewhere, nothing beside `--json`. */
 export class ProgressLine {
@@ -8,8 +9,9 @@ export class ProgressLine {
   constructor(private readonly silent: boolean) {}
 
   /** Fits the `onProgress` of replay and shadow. */
-  readonly step = ({ step, done, total }: Progress): void => {
+  readonly step = ({ step: given, done, total }: Progress): void => {
     if (this.silent) return;
+    const step = printable(given);
     if (!process.stderr.isTTY) {
       process.stderr.write(`${done}/${total} ${step}\n`);
       return;

@@ -2,7 +2,9 @@ import type { Command } from "commander";
 import type { DataSource } from "typeorm";
 import { type EventLog, eventLog, EventLogError, type EventLogErrorCode } from "../index.js";
 import { loadDataSource } from "./load-data-source.js";
-import { jsonOf, Output } from "./output.js";
+import { jsonOf } from "./json-of.js";
+import { Output } from "./output.js";
+import { printableLines } from "./printable.js";
 import { ProgressLine } from "./progress-line.js";
 import { UsageError } from "./usage-error.js";
 
@@ -78,12 +80,11 @@ function isUsage(error: unknown): boolean {
   return error instanceof UsageError || (error instanceof EventLogError && usageCodes.includes(error.code));
 }
 
-/** Code and sentence, no stack. */
+/** Code and sentence, no stack; what others put into the sentence is no command to a terminal. */
 export function tell(error: unknown, json: boolean): void {
   const { code, message } = errorOf(error);
-  process.stderr.write(
-    json ? `${jsonOf({ error: { code, message } })}\n` : `${code === null ? "" : `${code}: `}${message}\n`,
-  );
+  const text = json ? jsonOf({ error: { code, message } }) : `${code === null ? "" : `${code}: `}${message}`;
+  process.stderr.write(`${printableLines(text)}\n`);
 }
 
 function errorOf(error: unknown): { code: string | null; message: string } {

@@ -3,6 +3,7 @@ import type { TextRow } from "../core/session.js";
 import { raw, sql, type Statement } from "../core/sql.js";
 import type { Origin } from "../../entities/event.js";
 import type { Action } from "../core/tracked.js";
+import { pageOf } from "./page.js";
 
 /** One recorded change. `Columns` is the row as columns, spelled as the database spells them. */
 export interface RecordedEvent<Columns = Record<string, unknown>> {
@@ -32,41 +33,67 @@ export interface RecordedEvent<Columns = Record<string, unknown>> {
   readonly transactionId: bigint;
   /** By the database's clock. */
   readonly occurredAt: Date;
+  /**
+   * Only there, and true, if the event is more than 128 MB as text, or nested some 10,000 levels deep: recordId, data, previous and metadata are left out,
+   * given as {}, and other texts are cut off. An event is never written so large; one that is there was put there by
+   * other means.
+   */
+  readonly tooLarge?: true;
   /** Positions and transaction ids as strings, so that `res.json(event)` works. */
   toJSON(): object;
 }
 
-/**
- * What is selected for an event, from `event e` with `eventJoins`: numbers that JavaScript would round are made strings
- * here, before any JSON.parse.
- */
-export const eventColumns = (
-  schema: string,
-  {
-    data = "case when l.data is null then e.data else e.data || l.data end",
-    previous = "case when l.data is null then e.previous else e.previous || l.previous end",
-  } = {},
-): Statement => {
-  const digits = (value: string) =>
-    `case when t.digit_columns is null then ${value} else ${schema}.digits_as_text(${value}, t.digit_columns) end`;
-  return {
-    text: `e.position, e.entity, ${digits("e.record_id")} as record_id, e.action, e.action_name, e.origin, e.version,
-      ${digits(data)} as data, ${digits(previous)} as previous, to_jsonb(t.json_columns) as json_columns,
-      e.actor_type, e.actor_id, e.actor_name, e.metadata, e.tenant, e.correlation_id, e.causation_id, e.transaction_id,
-      extract(epoch from e.occurred_at) * 1000 as occurred_at`,
-    values: [],
-  };
+/** What of an event is read: without what is kept apart, unless said otherwise. */
+interface EventReading {
+  readonly data: string;
+  readonly previous: string;
+  /** What else is joined, and selected. */
+  readonly joins?: string;
+  readonly columns?: string;
+}
+
+const asReadersSeeIt: EventReading = {
+  data: "case when l.data is null then e.data else e.data || l.data end",
+  previous: "case when l.data is null then e.previous else e.previous || l.previous end",
 };
 
-/** To an event `e`, the table that it belongs to, also after that was renamed, and values that were shown later. */
-export const eventJoins = (schema: string): Statement => ({
-  text: `left join ${schema}.tracked t on t.table_name = e.table_name or e.table_name = any (t.former_tables)
-    left join ${schema}.event_late l on l.position = e.position`,
-  values: [],
-});
+/**
+ * A statement for the events whose positions a query gives, in its order, as many as make a page: for `eventOf`. Numbers
+ * that JavaScript would round are made strings here, before any JSON.parse. Of an event that is too large, nothing is
+ * read that could be large.
+ */
+export function eventPage(schema: string, positions: Statement, reading: EventReading = asReadersSeeIt): Statement {
+  const { data, previous, joins = "", columns = "" } = reading;
+  const s = raw(schema);
+  const digits = (value: string) =>
+    `case
+      when not p.fits then '{}'
+      when t.digit_columns is null then ${value}
+      else ${schema}.digits_as_text(${value}, t.digit_columns)
+    end`;
+  const textColumns = texts.map((name) => `case when p.fits then e.${name} else left(e.${name}, 100) end as ${name}`);
+  const page = pageOf(schema, positions, {
+    source: sql`${s}.event e left join ${s}.event_late l on l.position = e.position ${raw(joins)}`,
+    key: "e.position",
+    objects: ["e.record_id", data, previous, "e.metadata"],
+    texts: texts.map((name) => `e.${name}`),
+  });
+  return sql`
+    select e.position, e.entity, ${raw(digits("e.record_id"))} as record_id, e.action, e.origin, e.version,
+      ${raw(digits(data))} as data, ${raw(digits(previous))} as previous, to_jsonb(t.json_columns) as json_columns,
+      case when p.fits then e.metadata end as metadata, ${raw(textColumns.join(", "))}, e.transaction_id,
+      extract(epoch from e.occurred_at) * 1000 as occurred_at, p.fits, p.found${raw(columns)}
+    from ${page}
+    join ${s}.event e on e.position = p.key
+    left join ${s}.event_late l on l.position = e.position
+    left join ${s}.tracked t on t.table_name = e.table_name or e.table_name = any (t.former_tables)
+    ${raw(joins)}
+    where p.belongs
+    order by p.ordinal`;
+}
 
-/** The events, each with what eventColumns reads. */
-export const eventSource = (schema: string): Statement => sql`${raw(schema)}.event e ${eventJoins(schema)}`;
+/** Texts that are as the request context has them. */
+const texts = ["action_name", "actor_type", "actor_id", "actor_name", "tenant", "correlation_id", "causation_id"];
 
 export function eventOf<Columns>(row: TextRow): RecordedEvent<Columns> {
   const columns = (json: string | null | undefined) => readableRow(json, row.json_columns) as Partial<Columns>;
@@ -88,6 +115,7 @@ export function eventOf<Columns>(row: TextRow): RecordedEvent<Columns> {
     causationId: row.causation_id ?? null,
     transactionId: BigInt(row.transaction_id ?? 0),
     occurredAt: new Date(Math.floor(Number(row.occurred_at))),
+    ...(row.fits === "f" ? { tooLarge: true } : {}),
     toJSON() {
       return { ...this, position: String(this.position), transactionId: String(this.transactionId), toJSON: undefined };
     },

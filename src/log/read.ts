@@ -5,13 +5,14 @@ import { checkOptions, type OptionsOf, section, value } from "../core/option-che
 import { anything, limit, oneOf, text, word } from "../core/option-kinds.js";
 import type { Actor } from "../core/request-context.js";
 import { asReader } from "../core/rights.js";
-import { type Session, withPooledSession } from "../core/session.js";
+import { numberOf, type Session, withPooledSession } from "../core/session.js";
 import { join, raw, sql, type Statement } from "../core/sql.js";
 import { type Action, actions } from "../core/tracked.js";
 import { afterCut, inCut } from "./cut.js";
-import { eventColumns, eventOf, eventSource, type RecordedEvent } from "./event.js";
+import { eventOf, eventPage, type RecordedEvent } from "./event.js";
+import { PageLength } from "./page.js";
 import { type PointInTime, resolvePoint } from "./point-in-time.js";
-import { idError, recordKey, recordKeys, type RecordId } from "./record-id.js";
+import { idColumns, recordKeys, type RecordId } from "./record-id.js";
 import { explainMissing } from "./status.js";
 import {
   entityOption,
@@ -68,11 +69,9 @@ const eventFilter = section({
   if (recordId !== undefined && entity === undefined) wrong("entity", "given with recordId", entity);
 });
 
-/** How many events one query brings. */
-const page = 1_000;
-
 /**
- * The events that a filter lets through, by position, in pages: memory stays flat however many there are.
+ * The events that a filter lets through, by position, in pages: memory stays flat however many there are, and however
+ * large.
  * Rows are as they were stored, whatever their version.
  */
 export async function* events(dataSource: DataSource, given: EventFilter = {}): AsyncGenerator<RecordedEvent> {
@@ -82,22 +81,21 @@ export async function* events(dataSource: DataSource, given: EventFilter = {}): 
   const read = <T>(work: (session: Session) => Promise<T>) => asReader(dataSource, withPooledSession(dataSource, work));
   const conditions = await read((session) => conditionsOf(session, dataSource, filter));
   let last: bigint | undefined;
-  for (let count = 0; count < most;) {
+  const pages = new PageLength();
+  for (let count = 0, mayBeMore = true; mayBeMore && count < most;) {
     const further = last === undefined ? [] : [order === "asc" ? sql`e.position > ${last}` : sql`e.position < ${last}`];
     const all = join([sql`true`, ...conditions, ...further], " and ");
-    const size = Math.min(page, most - count);
-    const rows = await read((session) =>
-      session.rows(
-        sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${all} order by e.position ${raw(order)} limit ${size}`,
-      ),
-    );
+    const asked = pages.next(most - count);
+    const positions = sql`
+      select e.position from ${raw(schema)}.event e where ${all} order by e.position ${raw(order)} limit ${asked}`;
+    const rows = await read((session) => session.rows(eventPage(schema, positions)));
     for (const row of rows) {
       const event = eventOf<Record<string, unknown>>(row);
       yield event;
       last = event.position;
     }
     count += rows.length;
-    if (rows.length < size) return;
+    mayBeMore = pages.learn(asked, numberOf(rows[0], "found"), rows.length);
   }
 }
 
@@ -107,16 +105,10 @@ export async function history<Row = Record<string, unknown>>(
   entity: EntityReference,
   id: RecordId,
 ): Promise<RecordedEvent<Row>[]> {
-  const { schema } = attachmentOf(dataSource);
-  const table = trackedTableOf(dataSource, entity);
-  const ofRecord = sql`e.table_name = any (${raw(schema)}.table_names(${table.tableName})) and e.record_key = ${recordKey(schema, table, id)}`;
-  const work = withPooledSession(dataSource, async (session) => {
-    const rows = await session
-      .rows(sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${ofRecord} order by e.position`)
-      .catch((error: unknown) => explainMissing(session, dataSource, idError(table, error)));
-    return rows.map((row) => eventOf<Row>(row));
-  });
-  return asReader(dataSource, work);
+  idColumns(trackedTableOf(dataSource, entity), id); // an id that is missing is refused: it would be a filter left out
+  const found: RecordedEvent<Row>[] = [];
+  for await (const event of events(dataSource, { entity, recordId: id })) found.push(event as RecordedEvent<Row>);
+  return found;
 }
 
 async function ofRecord(

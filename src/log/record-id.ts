@@ -1,6 +1,6 @@
 import { EventLogError } from "../core/errors.js";
 import type { Session } from "../core/session.js";
-import { raw, sql, type Statement } from "../core/sql.js";
+import { raw, sql } from "../core/sql.js";
 import type { TrackedTable } from "./tracked-tables.js";
 
 /** A record's primary key: its one value, or an object of properties or columns where it has several. */
@@ -44,24 +44,15 @@ export async function recordKeys(
   const rows = await session
     .rows(
       sql`
-      select ${keyOf(schema, table, sql`id`)} as key
+      select ${raw(schema)}.record_key_of(${table.sqlName}::regclass, id, ${table.keyColumns}::text[]) as key
       from jsonb_array_elements(${JSON.stringify(columns)}::jsonb) with ordinality as i (id, ordinal) order by ordinal`,
     )
     .catch((error: unknown) => Promise.reject(idError(table, error)));
   return rows.map(({ key }) => key ?? "");
 }
 
-/** SQL for the key of one id; what its statement throws is to be read by `idError`. */
-export function recordKey(schema: string, table: TrackedTable, id: RecordId): Statement {
-  return sql`(select ${keyOf(schema, table, sql`${JSON.stringify(idColumns(table, id))}::jsonb`)})`;
-}
-
-function keyOf(schema: string, table: TrackedTable, id: Statement): Statement {
-  return sql`${raw(schema)}.record_key_of(${table.sqlName}::regclass, ${id}, ${table.keyColumns}::text[])`;
-}
-
 /** OPTIONS_INVALID where a statement failed because an id is no value of the key's type; every other error as it is. */
-export function idError(table: TrackedTable, cause: unknown): Error {
+function idError(table: TrackedTable, cause: unknown): Error {
   if (!(cause instanceof Error && String((cause as { code?: string }).code).startsWith("22"))) return cause as Error;
   return new EventLogError("OPTIONS_INVALID", `The id is no key of ${table.entity}: ${cause.message}.`, {
     hint: "Pass a value of the key column's type.",

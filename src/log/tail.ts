@@ -7,8 +7,9 @@ import { abortSignal } from "../core/option-kinds.js";
 import { readingError } from "../core/rights.js";
 import { connect, numberOf, Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
-import { eventColumns, eventJoins, eventOf, type RecordedEvent } from "./event.js";
+import { eventOf, eventPage, type RecordedEvent } from "./event.js";
 import { wasDropped } from "./known-since.js";
+import { PageLength } from "./page.js";
 import { keptFrom } from "./partitions.js";
 
 export interface TailOptions {
@@ -27,7 +28,7 @@ const start = value<bigint | { readonly bookmark: string }>("a position as a big
 
 const tailOptions = section({ after: start, signal: abortSignal } satisfies OptionsOf<TailOptions>);
 
-/** How many events one query brings. */
+/** How many positions one query brings. */
 const page = 1_000;
 /** The longest that a tail sleeps without being woken, and the shortest when it was woken for nothing. */
 const sleepMs = 1_000;
@@ -115,8 +116,9 @@ class Reader {
   #width = 1_024n;
   /** All of the last page was of one transaction: the rest of it is read by position. */
   #within = false;
-  /** Read and not given yet. */
-  #read: RecordedEvent[] | undefined;
+  /** Found and not read yet: a window may hold more than a page. */
+  #found: bigint[] = [];
+  readonly #pages = new PageLength();
   /** Where a closed epoch ends, found once. */
   #closed: { epoch: number; end: bigint } | undefined;
 
@@ -127,18 +129,28 @@ class Reader {
   ) {}
 
   async hasMore(): Promise<boolean> {
-    this.#read ??= await this.#readOn();
-    return this.#read.length > 0;
+    if (this.#found.length === 0) this.#found = await this.#findOn();
+    return this.#found.length > 0;
   }
 
-  /** The next events, or none where there are none yet. */
+  /** The next events, a page of them, or none where there are none yet. */
   async next(): Promise<RecordedEvent[]> {
-    const events = this.#read ?? (await this.#readOn());
-    this.#read = undefined;
-    return events;
+    while (await this.hasMore()) {
+      const asked = this.#found.slice(0, this.#pages.next());
+      const rows = await this.session.rows(
+        eventPage(this.schema, sql`select p.position from unnest(${asked}::bigint[]) as p (position)`),
+      );
+      const found = numberOf(rows[0], "found");
+      this.#pages.learn(asked.length, found, rows.length);
+      // Fewer than asked for: some are gone since with their partition.
+      const last = rows.length < found ? BigInt(rows.at(-1)?.position ?? 0) : asked.at(-1);
+      this.#found = this.#found.slice(asked.findIndex((position) => position === last) + 1);
+      if (rows.length > 0) return rows.map((row) => eventOf(row));
+    }
+    return [];
   }
 
-  async #readOn(): Promise<RecordedEvent[]> {
+  async #findOn(): Promise<bigint[]> {
     for (;;) {
       const { place } = this;
       const end = await this.#end();
@@ -158,7 +170,7 @@ class Reader {
         this.#within = false;
         Object.assign(place, { id: to, position: 0n });
       }
-      if (found.length > 0) return this.#events(found.map(({ position }) => position));
+      if (found.length > 0) return found.map(({ position }) => position);
     }
   }
 
@@ -202,16 +214,6 @@ class Reader {
       select position from ${raw(this.schema)}.event
       where position > ${position} and transaction_id = ${String(id)}::xid8 and epoch = ${epoch} order by position limit ${page}`);
     return rows.map((row) => ({ id, position: BigInt(row.position ?? 0) }));
-  }
-
-  async #events(positions: readonly bigint[]): Promise<RecordedEvent[]> {
-    const s = raw(this.schema);
-    const rows = await this.session.rows(sql`
-      select ${eventColumns(this.schema)}
-      from unnest(${positions}::bigint[]) with ordinality as p (position, ordinal)
-      join ${s}.event e on e.position = p.position ${eventJoins(this.schema)}
-      order by p.ordinal`);
-    return rows.map((row) => eventOf(row));
   }
 }
 

@@ -154,7 +154,7 @@ describe("the command chronicle, for the log", function () {
       const file = join(cli.modules.folder, "events.csv");
       expect(json(await run("events", "--export", file, "--json"))).to.deep.equal({ file, events: 4 });
       const [head, first, ...rest] = (await readFile(file, "utf8")).trimEnd().split("\n");
-      expect(head).to.match(/^position,occurredAt,entity,recordId,action,.*,metadata,data,previous$/);
+      expect(head).to.match(/^position,occurredAt,entity,recordId,action,.*,metadata,data,previous,tooLarge$/);
       expect(first).to.include(`,Account,"{""id"":1}",create,,capture,1,user,a:1,'=cmd|' /C calc'!A0,`);
       expect(rest).to.have.length(3);
     });

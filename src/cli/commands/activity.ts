@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ActivityCheck, ActivityFilter, ActivitySummary, Count, ExportFormat } from "../../index.js";
 import { entryText } from "../entry-text.js";
-import { counted, printable, tableOf } from "../output.js";
+import { counted, tableOf } from "../output.js";
+import { printable, printableLines } from "../printable.js";
 import type { Action, Register } from "../run.js";
 
 interface FilterOptions {
@@ -59,7 +60,9 @@ function exported(group: Command, action: Action): void {
             // pipeline() would end stdout, which the process needs to its end.
             const { PassThrough } = await import("node:stream");
             const through = new PassThrough();
-            through.on("data", (chunk: Buffer) => void (process.stdout.write(chunk) || wait(through)));
+            through.setEncoding("utf8");
+            const shown = format === "csv" ? String : printableLines; // cells are spelled out already
+            through.on("data", (chunk: string) => void (process.stdout.write(shown(chunk)) || wait(through)));
             await entries.export(through, { ...filter, format, signal });
             return;
           }

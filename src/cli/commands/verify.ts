@@ -1,4 +1,5 @@
-import { counted, jsonOf, tableOf } from "../output.js";
+import { jsonOf } from "../json-of.js";
+import { counted, tableOf } from "../output.js";
 import type { Register } from "../run.js";
 
 export const verify: Register = (program, action) => {
