@@ -5,9 +5,9 @@ import { EventLogError } from "../src/core/errors.js";
 import { sendableContext } from "../src/core/request-context.js";
 import { asOwner } from "../src/core/rights.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
-import { quoteLiteral, raw, sql } from "../src/core/sql.js";
+import { raw, sql } from "../src/core/sql.js";
 import { markOrigin } from "../src/log/origin.js";
-import { eventColumns, eventOf, eventSource, type RecordedEvent } from "../src/log/event.js";
+import { eventOf, eventPage, type RecordedEvent } from "../src/log/event.js";
 import type { Cut } from "../src/log/cut.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
@@ -71,21 +71,14 @@ export async function revert<Row = Record<string, unknown>>(
           });
         const context = contextOf(cut);
         const encoded = Buffer.from(context).toString("base64");
-        await session.run(`set local chronicle.context = ${quoteLiteral(encoded)}`);
-        const change = await write(session, schema, table, JSON.stringify(idColumns(table, id)));
-        if (change === undefined) return null;
-        await recordUnlessCaptured(session, schema, table, change, context);
+        await session.rows(sql`select set_config('chronicle.context', ${encoded}, true)`);
+        if (!(await write(session, schema, table, JSON.stringify(idColumns(table, id))))) return null;
+        await recordUnlessCaptured(session, schema, table, context);
         const written = sql`e.table_name = ${table.tableName} and e.record_key = ${key}
           and e.transaction_id = pg_current_xact_id()`;
-        await markOrigin(
-          session,
-          schema,
-          "revert",
-          sql`(select e.position from ${raw(schema)}.event e where ${written} order by e.position limit 1)`,
-        );
-        const row = await session.row(
-          sql`select ${eventColumns(schema)} from ${eventSource(schema)} where ${written} order by e.position limit 1`,
-        );
+        const position = sql`select e.position from ${raw(schema)}.event e where ${written} order by e.position limit 1`;
+        await markOrigin(session, schema, "revert", sql`(${position})`);
+        const row = await session.row(eventPage(schema, position));
         return row === undefined ? null : eventOf<Row>(row);
       });
     } catch (error) {
@@ -112,14 +105,14 @@ function heldByAnother(cause: unknown): EventLogError {
   });
 }
 
-/** The record's images in the log's form, as JSON; null where it does not exist. */
-interface Change {
-  readonly before: string | null;
-  readonly after: string | null;
-}
+/**
+ * The record's images in the log's form, as they were and are. They stay in the database: a parameter would be in the
+ * server's log, with what is sensitive in it.
+ */
+const images = raw("pg_temp.chronicle_images");
 
-/** Makes the live row what the fold says; undefined where it is so already. */
-async function write(session: Session, schema: string, table: FoldTable, id: string): Promise<Change | undefined> {
+/** Makes the live row what the fold says; whether it was not so already. */
+async function write(session: Session, schema: string, table: FoldTable, id: string): Promise<boolean> {
   const wanted = raw("pg_temp.chronicle_wanted");
   const name = raw(table.sqlName);
   const made = await session.row(
@@ -128,24 +121,24 @@ async function write(session: Session, schema: string, table: FoldTable, id: str
   const image = raw(made?.sql ?? "");
   const isIt = sql`${raw(sameKey(table, "t", "k"))}`;
   const given = sql`jsonb_populate_record(null::${name}, ${id}::jsonb) k`;
-  const live = await session.row(sql`select ${image} as image from ${name} t, ${given} where ${isIt} for update of t`);
-  const there = await session.row(sql`select 1 as there from ${wanted}`);
-  const columns = table.columns.map(({ quoted }) => quoted).join(", ");
+  await session.run("create temporary table chronicle_images (old jsonb, new jsonb) on commit drop");
+  const isLive = await session.write(
+    sql`insert into ${images} (old) select ${image} from ${name} t, ${given} where ${isIt} for update of t`,
+  );
+  const isWanted = (await session.row(sql`select 1 as there from ${wanted}`)) !== undefined;
+  const columns = raw(table.columns.map(({ quoted }) => quoted).join(", "));
   const set = table.columns.filter(({ identity }) => identity !== "a").map(({ quoted }) => `${quoted} = f.${quoted}`);
-  const before = live?.image ?? null;
-  if (live !== undefined && there === undefined) {
-    const [gone] = await session.rows(sql`delete from ${name} t using ${given} where ${isIt} returning 1`);
-    return gone && { before, after: null };
-  }
-  const [row] =
-    live === undefined
-      ? await session.rows(
-          sql`insert into ${name} as t (${raw(columns)}) overriding system value select ${raw(columns)} from ${wanted} returning ${image} as image`,
-        )
-      : await session.rows(
-          sql`update ${name} t set ${raw(set.join(", "))} from ${wanted} f where ${raw(sameKey(table, "t", "f"))} and ${raw(differs(table, "t", "f"))} returning ${image} as image`,
-        );
-  return row && { before, after: row.image ?? null };
+  if (!isWanted)
+    return isLive > 0 && (await session.write(sql`delete from ${name} t using ${given} where ${isIt}`)) > 0;
+  const written =
+    isLive === 0
+      ? sql`insert into ${name} as t (${columns}) overriding system value
+          select ${columns} from ${wanted} returning ${image} as image`
+      : sql`update ${name} t set ${raw(set.join(", "))} from ${wanted} f
+          where ${raw(sameKey(table, "t", "f"))} and ${raw(differs(table, "t", "f"))} returning ${image} as image`;
+  return (
+    (await session.write(sql`with written as (${written}) insert into ${images} (new) select image from written`)) > 0
+  );
 }
 
 /** Under capture by the subscriber no trigger sees the write: its event is written here. */
@@ -153,12 +146,12 @@ async function recordUnlessCaptured(
   session: Session,
   schema: string,
   table: FoldTable,
-  { before, after }: Change,
   context: string,
 ): Promise<void> {
+  const image = (of: string) => raw(`(select ${of} from pg_temp.chronicle_images where ${of} is not null)`);
   await session.rows(sql`
     select ${raw(schema)}.append(
-      array[row(1, t.table_name, ${before}::jsonb, ${after}::jsonb)::${raw(schema)}.change],
+      array[row(1, t.table_name, ${image("old")}, ${image("new")})::${raw(schema)}.change],
       'revert', ${context}::jsonb)
     from ${raw(schema)}.tracked t where t.table_name = ${table.tableName} and t.capture <> 'trigger'`);
 }

@@ -1,0 +1,102 @@
+import { inspect } from "node:util";
+import { expect } from "chai";
+import pg from "pg";
+import { Column, Entity, PrimaryGeneratedColumn } from "typeorm";
+import { Sensitive, Tracked } from "../../src/index.js";
+import { application, rejectionOf } from "../replay/application.js";
+
+@Entity()
+@Tracked()
+class Patient {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column("text") name!: string;
+  @Column("text", { nullable: true }) @Sensitive({ erased: "gone" }) illness!: string | null;
+  @Column("text", { nullable: true, unique: true }) @Sensitive() phone!: string | null;
+}
+
+/** Everything that any Client sends: texts and parameters, as a server writes them to its log. */
+function recordStatements(): { sent: string[]; end: () => void } {
+  const sent: string[] = [];
+  const { query } = pg.Client.prototype;
+  pg.Client.prototype.query = function (this: pg.Client, ...given: unknown[]) {
+    sent.push(inspect(given, { depth: 10, maxArrayLength: null, maxStringLength: null }));
+    return (query as (...all: unknown[]) => unknown).apply(this, given);
+  } as typeof query;
+  return { sent, end: () => void (pg.Client.prototype.query = query) };
+}
+
+for (const capture of ["trigger", "subscriber"] as const) {
+  describe(`the statements that the library sends, under capture by the ${capture}`, function () {
+    this.timeout(60_000);
+    const app = application({ entities: [Patient], capture });
+    const secrets = ["influenza", "measles", "4711"];
+
+    it("hold no sensitive value, whatever is called", async () => {
+      const patients = app.dataSource.getRepository(Patient);
+      await patients.save({ name: "one", illness: "influenza", phone: "4711" });
+      const first = await app.log.bookmark("first");
+      await patients.update(1, { illness: "measles" });
+      await patients.save({ name: "two", illness: "measles" });
+      await app.log.bookmark("second");
+      await app.spoil("insert into patient (name, illness) values ('three', 'measles')");
+      const { sent, end } = recordStatements();
+      const values: unknown[] = [];
+      try {
+        const { log } = app;
+        const early = { bookmark: "first" };
+        for await (const event of log.events()) values.push(event.data);
+        for await (const event of log.tail({ after: first.position - 1n })) {
+          values.push(event.data);
+          break;
+        }
+        values.push(await log.history(Patient, 1), await log.changes(Patient, 1, { from: early }));
+        values.push(await log.at(Patient, [1, 2], early, { sensitive: true }), await log.verify());
+        await log.baseline();
+        await log.reconcile();
+        await log.revert(Patient, 1, early);
+        await log.revert(Patient, 2, early);
+        await log.revert(Patient, 2, { bookmark: "second" });
+        await log.replay(early, { dryRun: true });
+        await log.replay(early);
+        await log.replay(undefined, { apply: "rebuild" });
+        const shadow = await log.shadow(early);
+        await shadow.drop();
+        await log.erase(Patient, 1);
+        await log.install();
+      } finally {
+        end();
+      }
+      expect(inspect(values, { depth: 10 }), "what was read holds it, so there is something to find").to.include(
+        "influenza",
+      );
+      expect(sent.length).to.be.greaterThan(50);
+      for (const secret of secrets)
+        expect(
+          sent.filter((text) => text.includes(secret)),
+          secret,
+        ).to.deep.equal([]);
+    });
+
+    it("hold none where a replay fails because of one", async () => {
+      const patients = app.dataSource.getRepository(Patient);
+      await patients.save({ name: "one", illness: "influenza", phone: "4711" });
+      await app.log.bookmark("first");
+      await app.sql("alter table patient add constraint healthy check (length(illness) < 9) not valid");
+      const { sent, end } = recordStatements();
+      try {
+        await rejectionOf(app.log.replay({ bookmark: "first" }, { apply: "rebuild" }));
+        await patients.update(1, { illness: null });
+        const error = await rejectionOf(app.log.revert(Patient, 1, { bookmark: "first" }));
+        expect(`${error.message} ${JSON.stringify(error)}`).to.not.include("influenza");
+      } finally {
+        end();
+        await app.sql("alter table patient drop constraint healthy");
+      }
+      for (const secret of secrets)
+        expect(
+          sent.filter((text) => text.includes(secret)),
+          secret,
+        ).to.deep.equal([]);
+    });
+  });
+}
