@@ -45,6 +45,20 @@ describe("the guides", function () {
     }
   });
 
+  it("never take who acts from a header of the client's own", async () => {
+    const guides = (await readdir(folder)).map((name) => join(folder, name));
+    for (const file of [join(ROOT, "README.md"), ...guides]) {
+      for (const { code } of blocksOf(await readFile(file, "utf8"), "ts")) {
+        const headers = code.matchAll(/(?:\.get\(|\.header\(|headers(?:\.get\(|\[))\s*["'`]([\w-]+)["'`]/g);
+        const names = [...headers].map(([, name = ""]) => name.toLowerCase());
+        expect(
+          names.filter((name) => /^x-|user|actor/.test(name)),
+          file,
+        ).to.deep.equal([]);
+      }
+    }
+  });
+
   it("record who and why through every door, as the guide of requests shows", async () => {
     const project = await projectOf("requests.md", { "main.ts": throughEveryDoor });
     try {
@@ -154,6 +168,7 @@ import { app as fastifyApp } from "./fastify.js";
 import { importAccounts } from "./import.js";
 import { requestContext as koa } from "./koa.js";
 import { Application } from "./nest.js";
+import { tokenOf } from "./session.js";
 import { closeAccount } from "./worker.js";
 
 await dataSource.initialize();
@@ -163,7 +178,7 @@ await log.install();
 async function open(url: string, user: string, name: string): Promise<Account> {
   const response = await fetch(url + "/accounts", {
     method: "POST",
-    headers: { "content-type": "application/json", "x-user": user },
+    headers: { "content-type": "application/json", authorization: "Bearer " + tokenOf(user), "x-user": "forged" },
     body: JSON.stringify({ name }),
   });
   if (!response.ok) throw new Error(await response.text());
@@ -209,6 +224,7 @@ import { tell } from "./browser.js";
 import { Account, activity, dataSource } from "./data-source.js";
 import { app } from "./express.js";
 import { Application } from "./nest.js";
+import { tokenOf } from "./session.js";
 import { hashOf } from "./sign-in.js";
 
 await dataSource.initialize();
@@ -239,7 +255,7 @@ console.log((await open(await nest.getUrl(), "/password-reset", "grace@example.o
 
 console.log(JSON.stringify(await tell(base, "order.cancel", { step: 2 })));
 for (const user of ["clerk", "auditor"]) {
-  console.log((await fetch(base + "/admin/activity/search", { headers: { "x-user": user } })).status);
+  console.log((await fetch(base + "/admin/activity/search", { headers: { authorization: "Bearer " + tokenOf(user) } })).status);
 }
 const lines = await audit();
 console.log(lines.filter((line) => line.startsWith("sign_in denied")).join());

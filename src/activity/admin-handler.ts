@@ -6,10 +6,10 @@ import { aFunction } from "../core/option-kinds.js";
 import { requestContext } from "../core/request-context.js";
 import { cleanup, type CleanupOptions } from "./cleanup.js";
 import { exportActivity, type ExportFormat, type ExportOptions, exportOptions } from "./export.js";
-import { adapted, type Handler } from "./handler.js";
+import { adapted, type Handler, refusalOfChange } from "./handler.js";
 import { recorderOf } from "./lifecycle.js";
 import type { AccessAction } from "./options.js";
-import { conditionsOf, search } from "./search.js";
+import { conditionsOf, filterOptions, search } from "./search.js";
 import { stats, summary } from "./summary.js";
 
 export interface AdminHandlerOptions {
@@ -30,7 +30,8 @@ const largestPage = 1_000;
 /**
  * Reading, exporting and cleaning up over HTTP: GET …/search, …/export, …/summary, …/stats and POST …/cleanup. Each asks
  * `authorize`, which allows nobody unless it is given, and is itself recorded, whether it was allowed or not. Parameters are in
- * the query; one that a call does not take, or that is given twice, is answered with 400, so that nothing is deleted by mistake.
+ * the query; one that a call does not take, that is given twice, or that is long, is answered with 400, so that nothing is deleted
+ * by mistake. A cleanup has to be JSON and of the same origin, so that no other site can have a browser send it.
  */
 export function adminHandler(dataSource: DataSource, options: AdminHandlerOptions = {}): Handler {
   const { user: userOf } = checkOptions("adminHandler", options, adminOptions);
@@ -50,9 +51,10 @@ export function adminHandler(dataSource: DataSource, options: AdminHandlerOption
       request: raw,
     });
     if (!isAllowed) return refusal(403, "Not allowed.");
-    if (access === "cleanup" && request.headers.get("sec-fetch-site") === "cross-site")
-      return refusal(403, "Not from another site.");
-    if (url.searchParams.size > Object.keys(parameters).length) return refusal(400, "A parameter is given twice.");
+    const refused = access === "cleanup" ? refusalOfChange(request) : null;
+    if (refused !== null) return refusal(refused.status, refused.error);
+    const odd = oddOf(call, url.searchParams);
+    if (odd !== undefined) return refusal(400, odd);
     try {
       return await answer(dataSource, call, parameters);
     } catch (error) {
@@ -60,6 +62,26 @@ export function adminHandler(dataSource: DataSource, options: AdminHandlerOption
       throw error;
     }
   });
+}
+
+const takes: Readonly<Record<string, readonly string[]>> = {
+  search: [...Object.keys(filterOptions), "limit"],
+  export: [...Object.keys(filterOptions), "format"],
+  summary: ["hours"],
+  stats: [],
+  cleanup: ["olderThanDays", "dryRun"],
+};
+/** The most characters of a parameter. */
+const longest = 1_000;
+
+/** What is wrong with a call's parameters before they are read. */
+function oddOf(call: string, parameters: URLSearchParams): string | undefined {
+  const names = [...parameters.keys()];
+  const known = takes[call] ?? [];
+  if (names.some((name) => !known.includes(name))) return `It takes ${known.join(", ") || "no parameters"}.`;
+  if (new Set(names).size < names.length) return "A parameter is given twice.";
+  const wrong = [...parameters].find(([, value]) => value.length > longest || value.includes("\0"));
+  return wrong && `${wrong[0]} has more than ${longest} characters, or a NUL.`;
 }
 
 function accessOf(call: string, method: string): AccessAction | null {

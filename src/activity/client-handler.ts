@@ -1,6 +1,6 @@
 import { requestContext } from "../core/request-context.js";
 import type { Severity } from "../../entities/activity.js";
-import { adapted, type Handler } from "./handler.js";
+import { adapted, type Handler, refusalOfChange } from "./handler.js";
 import { rateLimit } from "./rate-limit.js";
 import type { Recorder } from "./recorder.js";
 
@@ -17,9 +17,9 @@ export function clientHandler(recorder: Recorder): Handler {
   return adapted(maxBytes, async (request, { raw, body }) => {
     if (!client) return answer(404, "Front ends do not record here: set activity.client.");
     if (request.method !== "POST") return answer(405, "Use POST.");
-    // A form of another site cannot send this type without the browser asking first.
-    if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? ""))
-      return answer(415, "Send application/json.");
+    const refused = refusalOfChange(request);
+    if (refused !== null) return answer(refused.status, refused.error);
+    if (new URL(request.url).search !== "") return answer(400, "It takes no parameters.");
     const { actor } = requestContext() ?? {};
     if (!isAllowed(actor ? `${actor.type}:${String(actor.id)}` : `ip:${recorder.maker.clientSource(raw) ?? "?"}`))
       return answer(429, "Too many entries.");

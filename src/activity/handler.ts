@@ -33,7 +33,8 @@ export interface Arrived {
   readonly body: () => Promise<string | null>;
 }
 
-export function adapted(maxBytes: number, handle: (request: Request, arrived: Arrived) => Promise<Response>): Handler {
+export function adapted(maxBytes: number, answer: (request: Request, arrived: Arrived) => Promise<Response>): Handler {
+  const handle = async (request: Request, arrived: Arrived) => guarded(await answer(request, arrived));
   const fetchStyle = (request: Request) =>
     handle(request, { raw: request, body: () => bodyText(request.body, maxBytes) });
   const ofNode = (given: ExpressRequest | FastifyRequest, message: IncomingMessage) => {
@@ -69,6 +70,32 @@ export function adapted(maxBytes: number, handle: (request: Request, arrived: Ar
         .send(answer.body === null ? null : Readable.fromWeb(answer.body as never));
     },
   });
+}
+
+/** What is answered is for nobody else, and nothing but what it says it is. */
+function guarded(answer: Response): Response {
+  answer.headers.set("cache-control", "no-store");
+  answer.headers.set("x-content-type-options", "nosniff");
+  return answer;
+}
+
+/** Why a request that changes something is refused, or null: it has to be of the same origin, and JSON, which no form sends. */
+export function refusalOfChange(request: Request): { status: number; error: string } | null {
+  const { headers } = request;
+  const site = headers.get("sec-fetch-site");
+  if (site !== null && site !== "same-origin" && site !== "none") return otherOrigin;
+  const origin = headers.get("origin");
+  if (origin !== null && site === null && hostOf(origin) !== (headers.get("host") ?? new URL(request.url).host))
+    return otherOrigin;
+  if (!/^application\/json\s*(?:;|$)/i.test(headers.get("content-type") ?? ""))
+    return { status: 415, error: "Send application/json." };
+  return null;
+}
+
+const otherOrigin = { status: 403, error: "Not from another site or origin." };
+
+function hostOf(origin: string): string | null {
+  return URL.canParse(origin) ? new URL(origin).host : null;
 }
 
 function flat(headers: IncomingMessage["headers"]): [string, string][] {

@@ -5,8 +5,6 @@ import { raw, sql, type Statement } from "../core/sql.js";
 import { pageOf } from "../log/page.js";
 import type { ActivityEntry } from "./entry.js";
 
-const names = activityColumns.map((column) => column.split(" ")[0] ?? "");
-
 /** Adds entries, in a function that may: the application's role needs no right on the table. */
 export function recordEntries(schema: string, entries: readonly ActivityEntry[]): Statement {
   return sql`select ${raw(schema)}.record_activity(${JSON.stringify(entries.map(rowOf))}::pg_catalog.json)`;
@@ -43,7 +41,7 @@ function rowOf(entry: ActivityEntry): Record<string, unknown> {
   };
 }
 
-const typed = columns.map((column) => column.split(" ") as [name: string, type: string]);
+const typed = activityColumns.map((column) => column.split(" ") as [name: string, type: string]);
 const [objects, texts] = ["jsonb", "text"].map((of) => typed.filter(([, type]) => type === of).map(([name]) => name));
 
 /**

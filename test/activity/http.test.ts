@@ -207,8 +207,11 @@ describe("reading, exporting and cleaning up over HTTP", function () {
     ["GET", "export?format=csv", "export"],
     ["POST", "cleanup?olderThanDays=400&dryRun=true", "cleanup"],
   ];
+  const json = { "content-type": "application/json" };
   const ask = (handler: Handler, [method, path]: readonly [string, string, string]) =>
-    handler(new Request(`http://app.example/admin/activity/${path}`, { method }));
+    handler(
+      new Request(`http://app.example/admin/activity/${path}`, { method, headers: method === "POST" ? json : {} }),
+    );
 
   it("is denied by default, and that is recorded", async () => {
     const app = await startActivity();
@@ -258,7 +261,7 @@ describe("reading, exporting and cleaning up over HTTP", function () {
         expect((await ask(handler, ["GET", wrong, "read"])).status, wrong).to.equal(400);
       const foreign = new Request("http://app.example/cleanup?olderThanDays=0", {
         method: "POST",
-        headers: { "sec-fetch-site": "cross-site" },
+        headers: { ...json, "sec-fetch-site": "cross-site" },
       });
       expect((await handler(foreign)).status).to.equal(403);
       expect(await found(app), "nothing was deleted").to.have.length(19);
@@ -335,4 +338,88 @@ describe("reading, exporting and cleaning up over HTTP", function () {
       await app.stop();
     }
   });
+
+  it("refuses every parameter that is odd, and tells browsers to keep and guess nothing", async () => {
+    const app = await startActivity({ authorize: () => true });
+    try {
+      const handler = app.log.activity.adminHandler();
+      const given = `nonsense=1 signal=1 onProgress=1 format=xml __proto__=1 constructor=1 toString=1 =1 actor[type]=user
+        action[]=x action=a&action=b limit=1e9&limit=1 olderThanDays[]=0 limit=-1 limit=NaN limit=1.5 hours=-1 hours=x
+        olderThanDays=-1 olderThanDays=x dryRun=1 from=soon to=2026 ip=nowhere outcome=good source=robot severity=high
+        subject=%00 action=%00*`;
+      const odd = [...given.split(/\s+/), `action=${"x".repeat(1_001)}`, `${"x".repeat(1_001)}=1`];
+      for (const [method, path] of calls) {
+        for (const parameter of odd) {
+          const [call = ""] = path.split("?");
+          const base = call === "cleanup" && !parameter.startsWith("olderThanDays") ? "olderThanDays=400&" : "";
+          const response = await ask(handler, [method, `${call}?${base}${parameter}`, ""]);
+          expect(response.status, `${call}?${parameter.slice(0, 50)}`).to.equal(400);
+          expectGuarded(response);
+        }
+      }
+    } finally {
+      await app.stop();
+    }
+  });
+
+  it("guards every answer, whatever it is", async () => {
+    const app = await startActivity({ authorize: (access) => access !== "export", client: {} });
+    try {
+      const answers = [
+        ...calls.map((call) => ask(app.log.activity.adminHandler(), call)),
+        ask(app.log.activity.adminHandler(), ["DELETE", "search", ""]),
+        app.log.activity.clientHandler()(post({ operation: "x" })),
+        app.log.activity.clientHandler()(post("{")),
+        app.log.activity.clientHandler()(new Request("http://app.example/")),
+      ];
+      for (const answer of answers) expectGuarded(await answer);
+    } finally {
+      await app.stop();
+    }
+  });
+
+  it("changes nothing for another origin, or for what a form can send", async () => {
+    const app = await startActivity({ authorize: () => true, client: { perMinute: 1_000 } });
+    try {
+      app.log.activity.record("seen");
+      const [admin, client] = [app.log.activity.adminHandler(), app.log.activity.clientHandler()];
+      const send = async (headers: Record<string, string>) => {
+        const body = JSON.stringify({ operation: "sent" });
+        const cleanup = new Request("http://app.example/cleanup?olderThanDays=0&action=x", { method: "POST", headers });
+        const entry = new Request("http://app.example/activity", { method: "POST", headers, body });
+        return [(await admin(cleanup)).status, (await client(entry)).status];
+      };
+      for (const site of ["cross-site", "same-site", "x"])
+        expect(await send({ ...json, "sec-fetch-site": site }), site).to.deep.equal([403, 403]);
+      for (const origin of ["http://evil.example", "http://app.example.evil.example", "http://app.example:81", "null"])
+        expect(await send({ ...json, origin }), origin).to.deep.equal([403, 403]);
+      for (const type of [
+        "text/plain",
+        "multipart/form-data",
+        "application/x-www-form-urlencoded",
+        "application/jsonx",
+        "",
+      ])
+        expect(await send({ "content-type": type }), type).to.deep.equal([415, 415]);
+      expect(await send({})).to.deep.equal([415, 415]);
+      const own = [
+        {},
+        { "sec-fetch-site": "same-origin" },
+        { "sec-fetch-site": "none" },
+        { origin: "http://app.example" },
+      ];
+      for (const headers of own)
+        expect((await send({ ...json, ...headers }))[1], JSON.stringify(headers)).to.equal(202);
+      expect(await found(app, { action: "seen" })).to.have.length(1);
+      expect(await found(app, { action: "sent" })).to.have.length(own.length);
+    } finally {
+      await app.stop();
+    }
+  });
 });
+
+function expectGuarded({ headers }: Response): void {
+  expect(headers.get("cache-control")).to.equal("no-store");
+  expect(headers.get("x-content-type-options")).to.equal("nosniff");
+  expect(headers.get("content-type")).to.match(/^(?:application\/(?:json|x-ndjson)|text\/csv)/);
+}
