@@ -15,8 +15,11 @@ export class Gate {
   /** Whether there is a gate that this role may pass; asked until the answer is yes. */
   async isThere(connection: Connection): Promise<boolean> {
     if (this.#seen.has(connection.database)) return true;
-    const { rows } = await connection.own(`select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname = ${quoteLiteral(this.schema)} and c.relname = 'gate' and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`);
+    const { rows } = await connection.own(`
+      select
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+      where n.nspname operator(pg_catalog.=) ${quoteLiteral(this.schema)} and c.relname operator(pg_catalog.=) 'gate'
+      and pg_catalog.has_schema_privilege(n.oid, 'usage') and pg_catalog.has_table_privilege(c.oid, 'select')`);
     if (rows.length > 0) this.#seen.add(connection.database);
     return rows.length > 0;
   }

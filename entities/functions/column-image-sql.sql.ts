@@ -4,7 +4,7 @@
  */
 export const isTextSql = (s: string): string => `-- version: 1
 create or replace function ${s}.is_text_sql(alias text, name text, kind text) returns text
-language sql immutable as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format(case kind
     when 'text' then 'true'
     when 'jsonb' then 'jsonb_typeof(to_jsonb(%1$I.%2$I)) in (''null'', ''string'')'
@@ -18,7 +18,7 @@ $$;
 /** The SQL that makes one column's value in the log. */
 export const columnImageSql = (s: string): string => `-- version: 1
 create or replace function ${s}.column_image_sql(alias text, name text, kind text) returns text
-language sql immutable as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format(case kind
     when 'text' then 'to_jsonb(%1$I.%2$I::text)'
     when 'plain' then 'to_jsonb(%1$I.%2$I)'

@@ -10,7 +10,7 @@ export const sentContext = (s: string): string => `-- version: 2
 create or replace function ${s}.sent_context() returns text
 language sql volatile as $$
   select case when pg_catalog.starts_with(pg_catalog.current_query(), '/*chronicle:')
-    then case when pg_catalog.strpos(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/') > 0
+    then case when pg_catalog.strpos(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/') operator(pg_catalog.>) 0
       then pg_catalog.split_part(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/', 1)
       else pg_catalog.split_part(pg_catalog.substr(pg_catalog.current_query(), 13), '*/', 1) -- in front of DO or CALL it may be large
     end
@@ -44,7 +44,7 @@ end $$;
 export const context = (s: string): string => `-- version: 2
 create or replace function ${s}.context() returns jsonb
 language sql stable as $$
-  select case when ${s}.sent_context() <> '' then ${s}.read_context(${s}.sent_context()) end
+  select case when ${s}.sent_context() operator(pg_catalog.<>) '' then ${s}.read_context(${s}.sent_context()) end
 $$;
 `;
 

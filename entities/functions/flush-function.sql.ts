@@ -11,7 +11,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
   shape bigint := ${s}.columns_hash(t.table_oid, t.table_oid);
 begin
-  execute format('create or replace function ${s}.%I(context jsonb, first text, keys jsonb) returns bigint language plpgsql as %L', 'flush_' || t.id, format($body$
+  execute format('create or replace function ${s}.%I(context jsonb, first text, keys jsonb) returns bigint language plpgsql set search_path = pg_catalog, pg_temp as %L', 'flush_' || t.id, format($body$
 declare
   known boolean := to_regclass(%2$L) = %3$s;
   tail_sleeps boolean;

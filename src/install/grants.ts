@@ -72,6 +72,7 @@ const forReaders = [
   "tail_positions(smallint, bigint, bigint, bigint, pg_snapshot, integer)",
   "fall_asleep(uuid, double precision)",
   "wake_up(uuid)",
+  "text_size(jsonb, integer)",
   "digits_as_text(jsonb, text[])",
   "number_as_text(jsonb)",
   "record_key(jsonb, text[])",

@@ -26,8 +26,8 @@ export async function settleLateValues(
   const excluded = after.now.filter(
     ({ id, name }) => table.excludedColumns.includes(name) && !known.columns.some((column) => column.id === id),
   );
+  await permitChanges(session);
   await eachApart(session, schema, late, plain, show);
-  if (excluded.length > 0) await permitChanges(session);
   await eachApart(session, schema, late, excluded, forget);
 }
 

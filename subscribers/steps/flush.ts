@@ -36,7 +36,7 @@ export function flush(options: CheckedOptions, report: ReportUncaptured): Step {
 
     async function committed(send: Send, query: unknown, notes: readonly Note[]): Promise<unknown> {
       const payload = quoteLiteral(await payloadOf(options, notes, connection));
-      const statements = `set constraints all immediate; select ${quoteIdentifier(options.schema)}.flush(${payload}::jsonb)::text as lost`;
+      const statements = `set constraints all immediate; select ${quoteIdentifier(options.schema)}.flush(${payload}::pg_catalog.jsonb)::pg_catalog.text as lost`;
       const result = (await send(withText(query, `${statements}; ${text}`))) as { rows: { lost: string }[] }[];
       const lost = JSON.parse(result[1]?.rows[0]?.lost ?? "{}") as Record<string, number>;
       for (const tableName of Object.keys(lost)) {

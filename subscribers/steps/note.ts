@@ -38,7 +38,7 @@ function returningKeys(
 ): NonNullable<Taken["around"]> {
   const returns = /\breturning\b/i.test(masked(text));
   const touch = connection.transaction.notes.add({ table, verb, context: notedContext(), keys: [] });
-  const key = `jsonb_build_array(${keyValues(table, target)})::text as ${quoteIdentifier(keyColumn)}`;
+  const key = `pg_catalog.jsonb_build_array(${keyValues(table, target)})::pg_catalog.text as ${quoteIdentifier(keyColumn)}`;
   return async (send, query) => {
     const result = (await send(withText(query, `${text}${returns ? "," : " returning"} ${key}`))) as Answer;
     if (connection.isInTransaction() === false) report(text, [table.entity], "the server had no transaction open");
@@ -61,7 +61,8 @@ const manyDigits = new Set<unknown>(["bigint", "int8", "bigserial", "numeric", "
 function keyValues(table: TrackedTable, target: string): string {
   return table.metadata.primaryColumns
     .map(
-      ({ databaseName, type }) => `${target}.${quoteIdentifier(databaseName)}${manyDigits.has(type) ? "::text" : ""}`,
+      ({ databaseName, type }) =>
+        `${target}.${quoteIdentifier(databaseName)}${manyDigits.has(type) ? "::pg_catalog.text" : ""}`,
     )
     .join(", ");
 }
