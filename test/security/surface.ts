@@ -134,7 +134,7 @@ const calls: Readonly<Record<string, Call>> = {
   },
   "install after a migration": async (log, { world: { roles }, owner }) => {
     await owner.query(
-      "alter table shop.by_uuid rename column label to title; alter table shop.by_uuid add column extra text",
+      "alter table shop.by_uuid rename column label to title; alter table shop.by_uuid add column extra pg_catalog.text",
     );
     await owner.query("alter table shop.by_uuid rename column title to label");
     return log.install({ grantTo: roles.application });
