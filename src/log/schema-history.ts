@@ -104,10 +104,12 @@ export class SchemaHistory {
    * label was given since, is called something that no label is; one that was only added again is the same.
    */
   #labels(era: number, column: Column, to: number): Record<string, string> {
-    const now = new Map(Object.values(column.labels ?? {}).map((label) => [label, label]));
+    // A transaction that is older than the type did not see its labels: the next install did.
+    const isSame = ({ id, typeId }: ShapeColumn) => id === column.id && typeId === column.typeId;
+    let labels = column.labels ?? this.installed(era + 1).find(isSame)?.labels ?? null;
+    const now = new Map(Object.values(labels ?? {}).map((label) => [label, label]));
     const removed = new Set<string>();
     const given = new Set<string>();
-    let { labels } = column;
     for (let at = era; at < to && now.size > 0; at++) {
       const next = this.installed(at + 1).find(({ id }) => id === column.id)?.labels ?? null;
       const renamed = new Map(

@@ -81,4 +81,18 @@ describe("a write at REPEATABLE READ whose snapshot is older than a migration", 
       }
     });
   }
+
+  it("is recorded with labels of a type that it cannot see, which are renamed by a later release", async () => {
+    await other.query(tables["a plain table"]);
+    await release(before);
+    await old.query("begin isolation level repeatable read; select from pg_class limit 1");
+    await other.query(`alter type mood rename to mood_old; create type mood as enum ('good', 'bad', 'new');
+      alter table person alter column mood type mood using mood::text::mood; drop type mood_old`);
+    await old.query("insert into person values (1, 'Ada', 'bad'); commit");
+    await release(before);
+    await other.query(`alter type mood rename value 'bad' to 'x'; alter type mood rename value 'good' to 'bad';
+      alter type mood rename value 'x' to 'good'`);
+    const log = await release(before);
+    expect(await log.verify()).to.include({ equal: true });
+  });
 });
