@@ -202,8 +202,9 @@ async function record(session: Session, recording: Recording, effects: Statement
     recordId: "record_id",
     hidden: `(
       select array_agg(name) from unnest(${columns}) as c (name) where name <> all (${of("plain_columns")}::text[]))`,
-    context: `(case when more is null then ${context}
-      else jsonb_set(${context}, '{metadata}', coalesce(${context} -> 'metadata', '{}') || more) end)`,
+    // What the log says there itself, nobody else can.
+    context: `jsonb_set(${context}, '{metadata}',
+      (coalesce(${context} -> 'metadata', '{}') - 'rekeyed') || coalesce(more, '{}'))`,
     origin: quoteLiteral(origin),
     shape: of(`${schema}.note_shape(k, k.table_oid)`),
   });

@@ -1,6 +1,9 @@
-/** SQL: whether a tail sleeps. Writers look into a table that is empty otherwise. */
+/**
+ * SQL: whether a tail sleeps that may be woken. Writers look into a table that is empty otherwise. If the server has
+ * prepared transactions, none is woken: a transaction that notified could not be prepared, and tails look by themselves.
+ */
 export const tailSleeps = (s: string): string =>
-  `exists (select from ${s}.sleeping_tail where until > clock_timestamp())`;
+  `exists (select from ${s}.sleeping_tail where until > clock_timestamp() and current_setting($q$max_prepared_transactions$q$)::integer = 0)`;
 
 /** Wakes tails that sleep, and no others: a NOTIFY per write would make commits wait for one another, since Postgres lets only one
  * notifying transaction commit at a time. */

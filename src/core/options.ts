@@ -43,6 +43,8 @@ export interface CoreOptions {
 
 /** The database keeps these as an integer of 32 bits. */
 const mostInt = 2_147_483_647;
+/** Twice as much is what readers still get whole. */
+const mostDataBytes = 67_108_864;
 const daySeconds = 86_400;
 
 /** It stands in SQL and in LISTEN as it is, and the database cuts longer names off. */
@@ -67,7 +69,7 @@ export const coreOptions = {
     /** bytes of a request context as JSON */
     metadataBytes: integer(1, mostInt).byDefault(65_536),
     /** bytes of one event's data and previous together */
-    dataBytes: integer(1, mostInt).byDefault(16_777_216),
+    dataBytes: integer(1, mostDataBytes).byDefault(16_777_216),
     /** levels of nesting of a request context */
     depth: integer(1, mostInt).byDefault(64),
   } satisfies OptionsOf<NonNullable<CoreOptions["limits"]>>).byDefault({}),
