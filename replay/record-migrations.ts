@@ -9,8 +9,6 @@ import { Recorder } from "./recorder.js";
 /** How install has the values recorded that a schema change rewrote. */
 export interface MigrationRecording {
   readonly session: Session;
-  /** Whether a migration has a transaction open on the session. */
-  readonly nested: boolean;
   readonly onProgress?: ((progress: RecordingProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -22,7 +20,7 @@ export interface MigrationRecording {
  */
 export async function recordMigrations(
   dataSource: DataSource,
-  { session, nested, onProgress, signal }: MigrationRecording,
+  { session, onProgress, signal }: MigrationRecording,
 ): Promise<ReadonlyMap<string, number>> {
   const { schema } = attachmentOf(dataSource);
   const recorded = new Map<string, number>();
@@ -32,8 +30,9 @@ export async function recordMigrations(
       where unfinished is not null`,
   );
   if (rows.length === 0) return recorded;
-  const batch = <T>(work: () => Promise<T>) => (nested ? session.nested(work) : session.transaction(work));
-  const tables = await batch(() => foldTables(session, dataSource, { auditOnly: true, allowStale: true }));
+  const tables = await session.transaction(() =>
+    foldTables(session, dataSource, { auditOnly: true, allowStale: true }),
+  );
   for (const { table_name, unfinished, unknown } of rows) {
     const table = tables.find(({ tableName }) => tableName === table_name);
     if (table === undefined) continue;
@@ -43,14 +42,13 @@ export async function recordMigrations(
       dryRun: false,
       onProgress,
       signal,
-      batch,
     });
     await recorder.record(
       table,
       { ...comparison, columns: comparison.whole ? undefined : comparison.columns },
       unknown !== "t",
     );
-    await batch(() => finish(session, schema, table, comparison));
+    await session.transaction(() => finish(session, schema, table, comparison));
     const { created, updated, destroyed } = recorder.counts;
     recorded.set(table.entity, created + updated + destroyed);
   }

@@ -22,8 +22,6 @@ interface RecorderOptions {
   readonly dryRun: boolean;
   readonly onProgress?: ((progress: RecordingProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Runs one batch. (Default: each in its own transaction) */
-  readonly batch?: (<T>(work: () => Promise<T>) => Promise<T>) | undefined;
 }
 
 /** Compares tables with the log and records what differs. */
@@ -131,7 +129,7 @@ export class Recorder {
    * it.
    */
   async #patiently<T>(work: (failures: number) => Promise<T>): Promise<T> {
-    const { batch = (run: () => Promise<T>) => this.session.transaction(run), signal } = this.options;
+    const { signal } = this.options;
     for (let failures = 0; ; failures++) {
       if (signal?.aborted) {
         throw new EventLogError("REPLAY_ABORTED", "Comparing the tables with the log was aborted.", {
@@ -139,7 +137,7 @@ export class Recorder {
         });
       }
       try {
-        return await batch(async () => {
+        return await this.session.transaction(async () => {
           await this.session.run(
             `set local lock_timeout = ${lockTimeoutMs}; set local jit = off; set local work_mem = '64MB'`,
           );

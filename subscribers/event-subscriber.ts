@@ -36,7 +36,7 @@ export class ChronicleSubscriber implements EntitySubscriberInterface {
     const isNested = queryRunner.isTransactionActive || isInTransaction(client);
     const session = new Session(client, { isNested });
     try {
-      refuse(await findingsOf(session, dataSource));
+      refuse(await session.transaction(() => findingsOf(session, dataSource)));
       installed.add(dataSource);
     } catch (error) {
       if (stateOf(error) !== "25P02") throw error; // the transaction has failed already: its own error is the one to tell

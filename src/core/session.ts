@@ -123,11 +123,12 @@ export class Session {
     return row?.pid !== String(this.client.processID);
   }
 
-  /** Runs `work` in a transaction under pinned settings; rolled back when it throws. */
+  /** Runs `work` in a transaction under pinned settings, inside the caller's if that is open; taken back if it throws. */
   async transaction<T>(
     work: () => Promise<T>,
     { mode = "isolation level read committed" }: { mode?: string } = {},
   ): Promise<T> {
+    if (this.#isNested && !this.#isPinned) return this.nested(work);
     return this.#whilePinned(async () => {
       await this.run(`start transaction ${mode}; ${pinned}`);
       try {

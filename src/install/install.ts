@@ -57,7 +57,7 @@ async function lastChanges(
 /** Records what a schema change did to rows, in batches, and tells how many events there are for each entity. */
 export type RecordMigrations = (
   dataSource: DataSource,
-  options: Pick<InstallOptions, "onProgress" | "signal"> & { readonly session: Session; readonly nested: boolean },
+  options: Pick<InstallOptions, "onProgress" | "signal"> & { readonly session: Session },
 ) => Promise<ReadonlyMap<string, number>>;
 
 export interface InstallReport {
@@ -91,7 +91,7 @@ export async function install(
   const attachment = attachmentOf(dataSource);
   const options = checkOptions("install", given, installOptions);
   const tables = trackedTables(dataSource);
-  return withSetUp(dataSource, options, async (session, setUp, nested) => {
+  return withSetUp(dataSource, options, async (session, setUp) => {
     const supported =
       numberOf(await session.row(sql`select current_setting('server_version_num') as version`), "version") >= 140_000;
     if (!supported) throw new EventLogError("DATABASE_UNSUPPORTED", "This server is older than PostgreSQL 14.");
@@ -118,7 +118,7 @@ export async function install(
     await setUp(() => session.run(`select ${attachment.schema}.put_commit_marker()`));
     await rememberShapes(session, dataSource);
     const { onProgress, signal } = options;
-    const recorded = await recordMigrations(dataSource, { session, nested, onProgress, signal });
+    const recorded = await recordMigrations(dataSource, { session, onProgress, signal });
     const changes = found.filter((change) => change !== undefined);
     const goneOn = [...recorded.keys()].filter((entity) => !changes.some((change) => change.entity === entity));
     if (goneOn.length > 0) changes.push(...(await lastChanges(session, attachment, goneOn)));
@@ -194,12 +194,12 @@ async function putLog(
   fingerprint: string,
 ): Promise<LogPut> {
   const { schema } = attachment;
+  if ((await stepOf(session, schema)) === 0) await refuseSharedSchema(session, schema);
   await refuseOtherOwner(session, schema);
   await refuseOwnersOf(
     session,
     tables.map(({ sqlName }) => sqlName),
   );
-  if ((await stepOf(session, schema)) === 0) await refuseSharedSchema(session, schema);
   await session.run(`create schema if not exists ${schema}`);
   await takeSteps(session, schema);
   for (const make of functions) await session.run(make(schema));

@@ -46,20 +46,16 @@ export async function withSetUp<T>(
     queryRunner,
     lockTimeoutMs: triedForMs,
   }: { readonly queryRunner?: QueryRunner | undefined; readonly lockTimeoutMs: number },
-  work: (session: Session, setUp: SetUp, nested: boolean) => Promise<T>,
+  work: (session: Session, setUp: SetUp) => Promise<T>,
 ): Promise<T> {
-  const run = (session: Session, nested: boolean) => work(session, retried(session, triedForMs, { nested }), nested);
-  if (queryRunner === undefined)
-    return asOwner(
-      dataSource,
-      withOwnSession(dataSource, (session) => run(session, false)),
-    );
+  const run = (session: Session) => work(session, retried(session, triedForMs));
+  if (queryRunner === undefined) return asOwner(dataSource, withOwnSession(dataSource, run));
   const { isTransactionActive: isNested } = queryRunner;
   const session = new Session((await queryRunner.connect()) as PgClient, { isNested });
-  return asOwner(dataSource, run(session, isNested));
+  return asOwner(dataSource, run(session));
 }
 
-function retried(session: Session, triedForMs: number, { nested }: { nested: boolean }): SetUp {
+function retried(session: Session, triedForMs: number): SetUp {
   return async (work) => {
     const deadline = Date.now() + triedForMs;
     for (;;) {
@@ -70,7 +66,7 @@ function retried(session: Session, triedForMs: number, { nested }: { nested: boo
           );
           return work();
         };
-        return await (nested ? session.nested(guarded) : session.transaction(guarded));
+        return await session.transaction(guarded);
       } catch (error) {
         if (stateOf(error) === "42501") {
           throw new EventLogError(

@@ -40,29 +40,31 @@ export interface Status {
 export async function status(dataSource: DataSource): Promise<Status> {
   const { schema, options, link } = attachmentOf(dataSource);
   const tables = trackedTables(dataSource).map(({ entity, tableName }) => ({ entity, tableName }));
-  return withPooledSession(dataSource, async (session) => {
-    const findings = await everyFindingOf(session, dataSource);
-    const installed = !findings.some(({ code }) => code === "NOT_INSTALLED");
-    const may = await rightsOn(session, options.schema);
-    const found = may.readEvents
-      ? await session.row(sql`select ${lastPosition(schema)} as position,
+  return withPooledSession(dataSource, (session) =>
+    session.snapshot(async () => {
+      const findings = await everyFindingOf(session, dataSource);
+      const installed = !findings.some(({ code }) => code === "NOT_INSTALLED");
+      const may = await rightsOn(session, options.schema);
+      const found = may.readEvents
+        ? await session.row(sql`select ${lastPosition(schema)} as position,
           (select sum(greatest(reltuples, 0))::bigint from pg_class where relkind = 'r'
             and (oid = ${`${schema}.event`}::regclass or oid in (select inhrelid from pg_inherits where inhparent = ${`${schema}.event`}::regclass))) as events`)
-      : undefined;
-    return {
-      installed,
-      step: may.readStep ? await stepOf(session, schema) : 0,
-      capture: options.capture,
-      schema: options.schema,
-      tables,
-      position: positionOf(found, "position"),
-      estimatedEvents: numberOf(found, "events"),
-      uncaptured: link.uncaptured.list(),
-      findings,
-      schemaChanges: may.readEvents ? await schemaChanges(session, schema) : [],
-      advice: may.readEvents ? await adviceOn(session, schema) : installed ? [mayNotRead] : [],
-    };
-  });
+        : undefined;
+      return {
+        installed,
+        step: may.readStep ? await stepOf(session, schema) : 0,
+        capture: options.capture,
+        schema: options.schema,
+        tables,
+        position: positionOf(found, "position"),
+        estimatedEvents: numberOf(found, "events"),
+        uncaptured: link.uncaptured.list(),
+        findings,
+        schemaChanges: may.readEvents ? await schemaChanges(session, schema) : [],
+        advice: may.readEvents ? await adviceOn(session, schema) : installed ? [mayNotRead] : [],
+      };
+    }),
+  );
 }
 
 const mayNotRead =
@@ -91,7 +93,10 @@ const ofCheck = section({ strict: trueOrFalse.byDefault(false) } satisfies Optio
  */
 export async function check(dataSource: DataSource, options: CheckOptions = {}): Promise<void> {
   const { strict } = checkOptions("check", options, ofCheck);
-  refuse(await withPooledSession(dataSource, (session) => everyFindingOf(session, dataSource)), { strict });
+  const findings = await withPooledSession(dataSource, (session) =>
+    session.snapshot(() => everyFindingOf(session, dataSource)),
+  );
+  refuse(findings, { strict });
 }
 
 async function everyFindingOf(session: Session, dataSource: DataSource): Promise<Finding[]> {

@@ -202,7 +202,9 @@ describe("a point in time", () => {
     const [own] = (await one.query<{ id: string }>("select pg_current_xact_id()::text as id")).rows;
     await forge(app, `update chronicle.event set transaction_id = '${own?.id}' where epoch = 1`);
     // The other cluster had come further.
-    await app.sql("update chronicle.bookmark set snapshot = '9999999:9999999:'");
+    await app.sql(
+      "set session_replication_role = replica; update chronicle.bookmark set snapshot = '9999999:9999999:'; reset session_replication_role",
+    );
     await one.query(insert(3));
     await two.query(insert(4));
     const inside = (await app.sql("select max(position) as p from chronicle.event"))[0]?.p as string;
