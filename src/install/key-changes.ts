@@ -5,15 +5,21 @@ import type { SeenColumn } from "../log/table-shape.js";
 import type { TrackedTable } from "../log/tracked-tables.js";
 import type { KnownTable } from "./schema-diff.js";
 
+interface Known {
+  readonly trackedId: string;
+  readonly known: KnownTable;
+  readonly history: SchemaHistory;
+}
+
 /**
  * Whether the log has events of every row under the key that the row has now, and the beginning of every record that
- * was written since a migration. Rows from before a baseline it does not know anyway.
+ * was written since a migration. Rows from before a baseline, or of a new partition, it does not know anyway.
  */
 export async function knowsKeys(
   session: Session,
   schema: string,
   table: TrackedTable,
-  trackedId: string,
+  { trackedId, known }: Known,
 ): Promise<boolean> {
   const images = await session.rows(sql`
     select c.name, ${raw(schema)}.column_image_sql('t', c.name, c.kind) as sql
@@ -24,7 +30,7 @@ export async function knowsKeys(
   const row = await session.row(sql`
     select k.had_rows and not k.baseline_complete or not exists (
       select from ${raw(table.sqlName)} t
-      where not exists (
+      where t.tableoid = any (${Object.keys(known.storage)}::oid[]) and not exists (
         select from ${raw(schema)}.event e
         where e.table_name = any (${raw(schema)}.table_names(k.table_name))
         and e.record_key = ${raw(schema)}.record_key(jsonb_build_object(${raw(id)}), ${raw(keys)})
@@ -42,12 +48,6 @@ export async function knowsKeys(
     ) as known
     from ${raw(schema)}.tracked k where k.id = ${trackedId}::smallint`);
   return row?.known === "t";
-}
-
-interface Known {
-  readonly trackedId: string;
-  readonly known: KnownTable;
-  readonly history: SchemaHistory;
 }
 
 /** The first event since the last change that was written under a key of another type or with other labels. */

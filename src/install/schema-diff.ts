@@ -75,9 +75,7 @@ export function differenceOf(
     return was === undefined ? [] : [{ was, now }];
   });
   const added = columns.filter((column) => !before.some((was) => was.id === column.id));
-  const isRewritten = Object.entries(known.storage).some(
-    ([oid, { file }]) => found.storage[oid] !== undefined && found.storage[oid]?.file !== file,
-  );
+  const isRewritten = hasOtherFiles(known, found);
   const relabelled = pairs.flatMap(({ was, now }) =>
     Object.entries(was.labels ?? {}).flatMap(([oid, from]) => {
       const to = now.labels?.[oid];
@@ -223,13 +221,22 @@ function isRekeyed(
   );
 }
 
-/** Whether a key column was altered, so that its values may be others, or have another text. */
-export function hasAlteredKey(known: KnownTable, found: Pick<FoundTable, "columns" | "remade">): boolean {
+/** Whether a key column was altered, so that its values may be others, or have another text. Not if it was only renamed. */
+export function hasAlteredKey(known: KnownTable, found: Pick<FoundTable, "columns" | "storage" | "remade">): boolean {
+  const isRewritten = hasOtherFiles(known, found);
   return known.keyColumns.some((name) => {
     const was = known.columns.find((column) => column.name === name);
     const now = found.columns.find((column) => column.number === was?.number);
-    return !found.remade && was !== undefined && now !== undefined && was.written !== now.written;
+    if (found.remade || was === undefined || now === undefined || was.written === now.written) return false;
+    return isRewritten || was.typeId !== now.typeId;
   });
+}
+
+/** Whether a table, or a partition that it had, was written anew, as ALTER TYPE with an expression does. */
+function hasOtherFiles({ storage }: KnownTable, found: Pick<FoundTable, "storage">): boolean {
+  return Object.entries(storage).some(
+    ([oid, { file }]) => found.storage[oid] !== undefined && found.storage[oid]?.file !== file,
+  );
 }
 
 /** The key of before by today's names, if all of its columns are there with the values that they had. */

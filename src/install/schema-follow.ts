@@ -62,7 +62,7 @@ export async function followTable(
   const before = { trackedId, known, history };
   const hasKnownKeys =
     (await firstRelabelled(session, schema, before)) === null &&
-    (!hasAlteredKey(known, found) || (await knowsKeys(session, schema, table, trackedId)));
+    (!hasAlteredKey(known, found) || (await knowsKeys(session, schema, table, before)));
   const difference = differenceOf(known, { ...found, hasKnownKeys }, table, {
     nextId: nextId(history),
     capture,

@@ -76,7 +76,7 @@ function changes(row: TextRow): Finding[] {
       ? [
           stale(
             "error",
-            `${of} got AFTER ROW triggers since the last install: what they write may be recorded out of order.`,
+            `${of} has to be captured row by row since the last install: it got AFTER ROW triggers, whose writes may be recorded out of order, or it is partitioned and got a computed column.`,
           ),
         ]
       : []),
