@@ -101,7 +101,8 @@ export class SchemaHistory {
 
   /**
    * What an enum's labels are called later, as far as they were renamed. One that was removed, and whose name another
-   * label was given since, is called something that no label is; one that was only added again is the same.
+   * label was given since, is called something that no label is; one that was only added again is the same. Labels that
+   * were renamed and renamed back between two installs have other names in the events between.
    */
   #labels(era: number, column: Column, to: number): Record<string, string> {
     // A transaction that is older than the type did not see its labels: the next install did.
@@ -110,8 +111,8 @@ export class SchemaHistory {
     const now = new Map(Object.values(labels ?? {}).map((label) => [label, label]));
     const removed = new Set<string>();
     const given = new Set<string>();
-    for (let at = era; at < to && now.size > 0; at++) {
-      const next = this.installed(at + 1).find(({ id }) => id === column.id)?.labels ?? null;
+    for (let at = era; at < Math.max(to, era + 1) && now.size > 0; at++) {
+      const next = this.installed(Math.min(at + 1, to)).find(({ id }) => id === column.id)?.labels ?? null;
       const renamed = new Map(
         Object.entries(labels ?? {}).flatMap(([oid, label]) => {
           const today = next?.[oid];
@@ -119,7 +120,7 @@ export class SchemaHistory {
         }),
       );
       for (const [label, today] of renamed) if (label !== today) given.add(today);
-      const left = next === null ? undefined : new Set(Object.values(next));
+      const left = next === null || at === to ? undefined : new Set(Object.values(next));
       for (const [first, last] of now) {
         if (removed.has(first)) continue;
         const today = renamed.get(last) ?? last;
