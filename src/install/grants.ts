@@ -27,7 +27,11 @@ export async function grant(session: Session, schema: string, asked: Grants): Pr
     throw new EventLogError("OPTIONS_INVALID", `install: role "${row.missing}" does not exist.`, {
       hint: "Create the role first, or correct its name in grantTo or grantReadTo.",
     });
-  await session.rows(sql`update ${raw(schema)}.installation set grants = ${JSON.stringify(grants)}::jsonb`);
+  await session.rows(sql`
+    update ${raw(schema)}.installation set grants = (
+      select coalesce(jsonb_agg(g.value || jsonb_build_object('roleId', r.oid::bigint)), '[]')
+      from jsonb_array_elements(${JSON.stringify(grants)}::jsonb) as g (value)
+      join pg_roles r on r.rolname = g.value ->> 'role')`);
   await secure(session, schema, grants);
 }
 

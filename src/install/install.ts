@@ -10,7 +10,7 @@ import { numberOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { RecordingProgress } from "../log/comparison.js";
 import { rememberShapes } from "../log/class-shapes.js";
-import { refuseOtherOwner, secure, storedGrants } from "../log/secure.js";
+import { isSecure, refuseOtherOwner, secure, storedGrants } from "../log/secure.js";
 import { stepOf } from "../log/step.js";
 import type { SchemaChangeReport } from "../log/table-shape.js";
 import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
@@ -148,7 +148,8 @@ function fingerprintOf(
 }
 
 /**
- * Equal: the same fingerprint, on the same cluster, with every table still there and the triggers that it needs today.
+ * Equal: the same fingerprint, on the same cluster, with the rights that were given and no others, with every table still
+ * there and the triggers that it needs today.
  */
 async function isEqual(
   session: Session,
@@ -160,7 +161,7 @@ async function isEqual(
     (await session.row(sql`
     select exists (select from ${raw(schema)}.installation where fingerprint = ${fingerprint}
       and system_identifier = (select system_identifier::text from pg_control_system())) as same`)) ?? {};
-  if (same !== "t") return false;
+  if (same !== "t" || !(await isSecure(session, schema, await storedGrants(session, schema)))) return false;
   const found = await session.row(sql`
     select count(*) as tables from ${raw(schema)}.tracked t
     where t.table_name = any (${tables.map(({ tableName }) => tableName)})

@@ -1,11 +1,20 @@
+import { functions } from "../../entities/functions/index.js";
 import { steps } from "../../entities/steps/index.js";
 import { EventLogError } from "../core/errors.js";
 import type { Session } from "../core/session.js";
 import { sql } from "../core/sql.js";
+import { ownedByOthers } from "../log/ownership.js";
 
-/** The log's own tables, as its steps make them; partitions belong to theirs. */
-const ownTables = steps.flatMap(({ sql: make }) =>
-  [...make("log").matchAll(/^create (?:unlogged )?table log\.(\w+)/gm)].map(([, name = ""]) => name),
+/** Names that SQL of the log makes, by a pattern; partitions and sequences belong to their tables. */
+const madeBy = (texts: readonly string[], pattern: RegExp) =>
+  texts.flatMap((text) => [...text.matchAll(pattern)].map(([, name = ""]) => name));
+const ownTables = madeBy(
+  steps.map(({ sql: make }) => make("log")),
+  /^create (?:unlogged )?table log\.(\w+)/gm,
+);
+const ownFunctions = madeBy(
+  functions.map((make) => make("log")),
+  /^create or replace (?:function|aggregate) log\.(\w+)/gm,
 );
 
 /**
@@ -14,46 +23,43 @@ const ownTables = steps.flatMap(({ sql: make }) =>
  * Throws NOT_OWNER.
  */
 export async function refuseOwnersOf(session: Session, tables: readonly string[]): Promise<void> {
-  const rows = await session.rows(sql`
-    with recursive relation (oid) as (
-      select to_regclass(t.name)::oid from unnest(${tables}::text[]) as t (name)
-      union
-      select p.relid from relation r cross join lateral pg_partition_tree(r.oid) p
-    ),
-    type (oid) as (
-      select a.atttypid from pg_attribute a join relation r on r.oid = a.attrelid where not a.attisdropped
-      union
-      select o.oid
-      from type t join pg_type y on y.oid = t.oid
-      left join pg_attribute a on a.attrelid = y.typrelid and not a.attisdropped
-      left join pg_range g on g.rngtypid = y.oid or g.rngmultitypid = y.oid
-      cross join lateral (values (y.typbasetype), (y.typelem), (a.atttypid), (g.rngsubtype)) as o (oid)
-      where o.oid <> 0
-    )
-    select owned.what, quote_ident(r.rolname) as owner, current_user as role
-    from (
-      select 'The table ' || c.oid::regclass as what, c.relowner as owner from relation join pg_class c using (oid)
-      union
-      select 'The type ' || y.oid::regtype, y.typowner from type join pg_type y using (oid)
-    ) owned
-    join pg_roles r on r.oid = owned.owner
-    where not r.rolsuper and r.rolname <> current_user
-    order by 1`);
-  const [first] = rows;
-  if (first === undefined) return;
-  const all = rows.map(({ what, owner }) => `${what} belongs to ${owner}`);
-  throw new EventLogError("NOT_OWNER", `${some(all)}, and this role is ${first.role}.`, {
+  const role = (await session.row(sql`select current_user as name`))?.name ?? "";
+  const found = await ownedByOthers(
+    session,
+    sql`select to_regclass(t.name)::oid from unnest(${tables}::text[]) as t (name)`,
+    sql`(select r.oid from pg_roles r where r.rolname = current_user)`,
+  );
+  const objects = found.filter(({ kind }) => kind !== "function");
+  if (objects.length === 0) return;
+  const all = objects.map(({ what, owner }) => `${what} belongs to ${owner}`);
+  throw new EventLogError("NOT_OWNER", `${some(all)}, and this role is ${role}.`, {
     hint: "Run install() as the role that owns the tracked tables and the types of their columns.",
-    details: { objects: rows.map(({ what, owner }) => ({ what, owner })) },
+    details: { objects: objects.map(({ what, owner }) => ({ what, owner })) },
   });
 }
 
-/** Tables and views in the log's schema that are not the log's; `schema` is quoted. */
+/** What lies in the log's schema and is not the log's; `schema` is quoted. */
 async function strangersIn(session: Session, schema: string): Promise<string[]> {
   const rows = await session.rows(sql`
-    select c.relname as name from pg_class c
-    where c.relnamespace = to_regnamespace(${schema}) and c.relkind in ('r', 'p', 'v', 'm', 'f')
-    and c.relname <> all (${ownTables}) and not exists (select from pg_inherits i where i.inhrelid = c.oid) order by 1`);
+    select i.type || ' ' || i.identity as name
+    from pg_depend d
+    left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
+    left join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid
+    left join pg_type t on d.classid = 'pg_type'::regclass and t.oid = d.objid
+    cross join lateral pg_identify_object(d.classid, d.objid, 0) i
+    where d.refclassid = 'pg_namespace'::regclass and d.refobjid = to_regnamespace(${schema})
+    and d.classid <> 'pg_default_acl'::regclass
+    and (
+      c.relkind in ('r', 'p') and c.relname = any (${ownTables})
+      or c.relkind = 'c' and c.relname = 'change'
+      or exists (select from pg_inherits i where i.inhrelid = c.oid)
+      or exists (
+        select from pg_depend o
+        where o.classid = 'pg_class'::regclass and o.objid = c.oid and o.deptype in ('a', 'i')
+        and o.refclassid = 'pg_class'::regclass)
+      or p.proname = any (${ownFunctions}) or p.proname ~ '^(capture|flush)_[0-9]+$'
+      or t.typname = 'change') is not true
+    order by 1`);
   return rows.map(({ name }) => name ?? "");
 }
 
@@ -61,9 +67,9 @@ async function strangersIn(session: Session, schema: string): Promise<string[]> 
 export async function refuseSharedSchema(session: Session, schema: string): Promise<void> {
   const strangers = await strangersIn(session, schema);
   if (strangers.length === 0) return;
-  throw new EventLogError("OPTIONS_INVALID", `install: the schema ${schema} holds other tables: ${some(strangers)}.`, {
+  throw new EventLogError("OPTIONS_INVALID", `install: the schema ${schema} holds other objects: ${some(strangers)}.`, {
     hint: 'Give the log a schema of its own: withEventLog(options, { schema: "chronicle" }).',
-    details: { tables: strangers },
+    details: { objects: strangers },
   });
 }
 
@@ -73,8 +79,8 @@ export async function refuseStrangers(session: Session, schema: string): Promise
   if (strangers.length === 0) return;
   throw new EventLogError(
     "UNINSTALL_REFUSED",
-    `The schema ${schema} holds tables or views that are not the log's: ${some(strangers)}.`,
-    { hint: "Move them to another schema first: the log's is dropped whole.", details: { tables: strangers } },
+    `The schema ${schema} holds what is not the log's: ${some(strangers)}.`,
+    { hint: "Move it to another schema first: the log's is dropped whole.", details: { objects: strangers } },
   );
 }
 

@@ -118,24 +118,47 @@ describe("the migration that installs the log", () => {
     expect(await rejectionOf(log.uninstall())).to.include({ code: "UNINSTALL_REFUSED" });
   });
 
-  it("takes no schema that holds other tables, which taking it off again would drop", async () => {
+  it("takes no schema that holds anything else, which taking it off again would drop", async () => {
     const source = await application([MakeTables1600000000000]);
     await source.runMigrations();
-    const shared = newDataSource(database.url, [Parcel], {}, { schema: "public" });
-    await shared.initialize();
-    const error = await rejectionOf(eventLog(shared).install());
-    expect(error).to.include({ code: "OPTIONS_INVALID" });
-    expect(error.message).to.match(/the schema "public" holds other tables: .*parcel/);
-    await eventLog(shared).uninstall();
-    await shared.destroy();
+    const kinds: Readonly<Record<string, string>> = {
+      table: "create table S.mine ()",
+      view: "create view S.mine as select 1 as one",
+      "materialized view": "create materialized view S.mine as select 1 as one",
+      sequence: "create sequence S.mine",
+      function: "create function S.mine() returns integer language sql as 'select 1'",
+      procedure: "create procedure S.mine() language sql as 'select 1'",
+      type: "create type S.mine as enum ('one')",
+      composite: "create type S.mine as (one integer)",
+      domain: "create domain S.mine as integer",
+      operator: "create operator S.### (leftarg = integer, rightarg = integer, function = int4pl)",
+      collation: 'create collation S.mine from "C"',
+    };
+    for (const [kind, make] of Object.entries(kinds)) {
+      await query(database.url, `create schema shared; ${make.replaceAll("S.", "shared.")}`);
+      const shared = newDataSource(database.url, [Parcel], {}, { schema: "shared" });
+      await shared.initialize();
+      const error = await rejectionOf(eventLog(shared).install());
+      expect(error, kind).to.include({ code: "OPTIONS_INVALID" });
+      expect(error.message, kind).to.match(/the schema "shared" holds other objects: [a-z ]*shared\.(mine|###)/);
+      await eventLog(shared).uninstall();
+      await shared.destroy();
+      await query(database.url, "drop schema shared cascade");
+    }
 
     await eventLog(source).install();
-    await query(database.url, "create view chronicle.mine as select from chronicle.event");
-    const refused = await rejectionOf(eventLog(source).uninstall());
-    expect(refused).to.include({ code: "UNINSTALL_REFUSED" });
-    expect(refused.message).to.include("mine");
-    await eventLog(source).check();
-    await query(database.url, "drop view chronicle.mine");
+    for (const [kind, make] of Object.entries(kinds)) {
+      await query(database.url, make.replaceAll("S.", "chronicle."));
+      const refused = await rejectionOf(eventLog(source).uninstall());
+      expect(refused, kind).to.include({ code: "UNINSTALL_REFUSED" });
+      expect(refused.message, kind).to.match(/chronicle\.(mine|###)/);
+      await eventLog(source).check();
+      const [what = ""] = make.replace("create ", "").split(" S.");
+      await query(
+        database.url,
+        kind === "operator" ? "drop operator chronicle.### (integer, integer)" : `drop ${what} chronicle.mine`,
+      );
+    }
     await eventLog(source).uninstall();
     expect(await query(database.url, "select from parcel")).to.have.length(0);
     expect((await eventLog(source).status()).installed).to.equal(false);

@@ -70,6 +70,14 @@ describe("a log that the first version installed", () => {
     expect(await app.log.verify()).to.include({ equal: true });
   });
 
+  it("is taken off whole then, once it is empty: nothing in it is taken for somebody else's", async () => {
+    await app.log.install();
+    for (const table of ["event", "event_sensitive"])
+      await app.query(`alter table chronicle.${table} disable trigger all; delete from chronicle.${table}`);
+    await app.log.uninstall();
+    expect(await app.value("select to_regnamespace('chronicle')")).to.equal(null);
+  });
+
   it("refuses what is larger than an event may be, and nothing that it took before", async () => {
     await app.log.install();
     const large = "x".repeat(3_000);
