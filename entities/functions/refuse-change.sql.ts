@@ -1,13 +1,14 @@
 /**
  * Keeps the log append-only, for its owner too, and a shadow as it was made. An erasure changes what is stored of one
  * record, and retention ends entries: the log's own code marks its transaction for that. The mark alone permits nothing:
- * anybody can set it, so the role must also be one that could remove the trigger.
+ * anybody can set it, so the role must also own the table. Nobody else has a right with the option to grant it, which an
+ * owner has whatever is granted or revoked; a role's name here would be another after a restore.
  */
 export const refuseChange = (s: string): string => `-- version: 3
 create or replace function ${s}.refuse_change() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  if TG_OP <> 'TRUNCATE' and has_table_privilege(TG_RELID, 'TRIGGER')
+  if TG_OP <> 'TRUNCATE' and has_table_privilege(TG_RELID, 'TRIGGER WITH GRANT OPTION')
     and current_setting('chronicle.permitted', true) = pg_current_xact_id_if_assigned()::text
   then return null; end if;
   raise exception '% on %.% is refused: %', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME,
@@ -19,8 +20,8 @@ end $$;
 const appendOnly = ["event", "event_sensitive", "event_late", "bookmark", "activity"];
 
 /**
- * Puts the guards on one table of the log, or on all of them: one against everybody who could not remove it, such as
- * members of pg_write_all_data, and one against changes of what was recorded.
+ * Puts the guards on one table of the log, or on all of them: one against everybody who does not own it, such as members
+ * of pg_write_all_data, and one against changes of what was recorded.
  */
 export const putGuards = (s: string): string => `-- version: 1
 create or replace function ${s}.put_guards(of regclass default null) returns void
@@ -35,7 +36,7 @@ begin
   loop
     execute format(
       'create or replace trigger guarded before insert or update or delete or truncate on %1$s for each statement '
-      'when (not has_table_privilege(%1$L::regclass, ''TRIGGER'')) '
+      'when (not has_table_privilege(%1$L::regclass, ''TRIGGER WITH GRANT OPTION'')) '
       'execute function ${s}.refuse_change(''only the log itself writes here'')', guarded);
   end loop;
   for guarded in

@@ -11,8 +11,6 @@ import { node } from "./writer.js";
 /** What the library itself records; alerts never count it. */
 export const ownCategory = "activity";
 
-const columnOf = { ip: "ip", actor: "actor_id", subject: "subject", tenant: "tenant" } as const;
-
 interface Hit {
   readonly rule: AlertRule;
   readonly value: string;
@@ -91,7 +89,7 @@ export class Alerts {
       request: null,
       correlationId: null,
       causationId: null,
-      details: { alert: name, by, value, count, threshold, windowSeconds },
+      details: { alert: name, by, value, count, threshold, windowSeconds, filter: countedBy(rule).filter },
     });
     // What was counted is as it is kept already: it would be made private twice, and not be found again by its value.
     const request = by === "ip" ? { ip: value } : null;
@@ -109,11 +107,10 @@ export class Alerts {
 }
 
 /** A rule as the function raise_alerts takes it. */
-function countedBy({ name, filter, by, threshold, windowSeconds }: AlertRule): Record<string, unknown> {
+function countedBy({ name, filter, by, threshold, windowSeconds }: AlertRule) {
   const { action, ...equal } = filter;
-  const column = by === undefined ? null : columnOf[by];
-  const actions = action === undefined ? {} : { actions: patternsOf([action].flat()) };
-  return { name, by: by ?? null, column, threshold, windowSeconds, equal, ...actions };
+  const actions = action === undefined ? {} : { action: patternsOf([action].flat()) };
+  return { name, by: by ?? null, threshold, windowSeconds, filter: { ...equal, ...actions } };
 }
 
 /** Plain names by the index; those with wildcards by pattern. */
