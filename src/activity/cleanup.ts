@@ -24,7 +24,7 @@ export interface CleanupReport {
 }
 
 const cleanupOptions = section({
-  olderThanDays: amount("days").required(),
+  olderThanDays: amount("days", 365_000).required(),
   dryRun: trueOrFalse.byDefault(false),
   onProgress: aFunction(),
   signal: abortSignal,

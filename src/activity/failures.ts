@@ -25,7 +25,7 @@ const failuresOptions = section({
   actor: filterOptions.actor,
   ip: filterOptions.ip,
   request: value("the request object", (given) => typeof given === "object" && given !== null),
-  windowSeconds: positive("seconds").byDefault(300),
+  windowSeconds: positive("seconds", 31_536_000_000).byDefault(300),
 } satisfies OptionsOf<FailuresOptions>).also(({ subject, actor, ip, request }, wrong) => {
   if (subject === undefined && actor === undefined && ip === undefined && request === undefined)
     wrong("subject", "given, or actor, ip or request", subject);

@@ -28,7 +28,7 @@ export interface ActivitySummary {
 
 const top = 10;
 
-const summaryOptions = section({ hours: positive("hours").byDefault(24) });
+const summaryOptions = section({ hours: positive("hours", 8_760_000).byDefault(24) });
 
 /** What happened in the last hours, counted in the table in one statement: one snapshot. */
 export async function summary(

@@ -42,8 +42,11 @@ export const limit = value<number>(
 );
 
 /** A number of some unit, above 0. */
-export function positive(unit: string): Option<number | undefined> {
-  return value<number>(`a positive number of ${unit}`, (given) => Number.isFinite(given) && Number(given) > 0);
+export function positive(unit: string, most = Number.MAX_VALUE): Option<number | undefined> {
+  return value<number>(
+    `a positive number of ${unit}${most === Number.MAX_VALUE ? "" : ` up to ${most}`}`,
+    (given) => typeof given === "number" && given > 0 && given <= most,
+  );
 }
 
 /** A number of some unit, from 0; Infinity for ever, where there is no most. */
