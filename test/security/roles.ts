@@ -6,6 +6,8 @@ import { newDataSource, TrackedApplication, type ApplicationOptions } from "../t
 import { eventLog } from "../../src/index.js";
 import { Account } from "./entities.js";
 
+type Entities = readonly (new () => object)[];
+
 /** Who meets a log: who owns it, whose writes are recorded, who may read it, and a stranger. None is a superuser. */
 export interface Roles {
   readonly owner: string;
@@ -19,11 +21,13 @@ export class Guarded {
   private constructor(
     readonly application: TrackedApplication,
     readonly roles: Roles,
+    private readonly entities: Entities,
     private readonly clients: pg.Client[] = [],
     private readonly dataSources: DataSource[] = [],
   ) {}
 
-  static async start(log: ApplicationOptions["log"] = {}): Promise<Guarded> {
+  static async start(log: ApplicationOptions["log"] = {}, more: Entities = []): Promise<Guarded> {
+    const entities = [Account, ...more];
     const suffix = randomBytes(4).toString("hex");
     const roles = {
       owner: `owner_${suffix}`,
@@ -31,7 +35,7 @@ export class Guarded {
       reader: `reader_${suffix}`,
       stranger: `stranger_${suffix}`,
     };
-    const application = await TrackedApplication.start([Account], {
+    const application = await TrackedApplication.start(entities, {
       install: false,
       dataSource: { synchronize: false },
     });
@@ -41,13 +45,13 @@ export class Guarded {
       `grant create on database "${new URL(application.database.url).pathname.slice(1)}" to ${owner}`,
     );
     await application.query(`grant create on schema public to ${owner}`);
-    const owned = newDataSource(as(application.database.url, owner), [Account], { synchronize: true }, log);
+    const owned = newDataSource(as(application.database.url, owner), entities, { synchronize: true }, log);
     await owned.initialize();
     await eventLog(owned).install({ grantTo: roles.application, grantReadTo: roles.reader });
-    await owned.query(`grant select, insert, update, delete on account to ${roles.application}`);
+    await owned.query(`grant select, insert, update, delete on all tables in schema public to ${roles.application}`);
     await owned.query(`grant usage on all sequences in schema public to ${roles.application}`);
     await owned.destroy();
-    return new Guarded(application, roles);
+    return new Guarded(application, roles, entities);
   }
 
   /** A connection of a role, that is no client of ours. */
@@ -60,7 +64,7 @@ export class Guarded {
 
   /** The application as a role runs it. */
   async open(role: keyof Roles): Promise<DataSource> {
-    const dataSource = newDataSource(as(this.application.database.url, this.roles[role]), [Account]);
+    const dataSource = newDataSource(as(this.application.database.url, this.roles[role]), [...this.entities]);
     this.dataSources.push(await dataSource.initialize());
     return dataSource;
   }
