@@ -1,6 +1,9 @@
 import { expect } from "chai";
 import pg from "pg";
+import { markdownTable, WrittenTable } from "../written-table.js";
 import { guardedLog, type Roles } from "./roles.js";
+
+const rolesTable = new WrittenTable("docs/architecture.md", "roles", "test/security/roles.test.ts");
 
 /** What a try comes to: it is done, or refused with this SQLSTATE. */
 type Outcome = "done" | "permission denied" | "append-only" | "only for triggers";
@@ -46,7 +49,7 @@ const denied = Object.fromEntries(Object.keys(tries).map((name) => [name, "permi
   Outcome
 >;
 
-/** What each role comes to; docs/architecture.md says the same in words. */
+/** What each role comes to. */
 const expected: Readonly<Record<keyof Roles, Readonly<Record<Try, Outcome>>>> = {
   application: denied,
   reader: { ...denied, "read events": "done" },
@@ -73,20 +76,41 @@ const expected: Readonly<Record<keyof Roles, Readonly<Record<Try, Outcome>>>> = 
   },
 };
 
+/** The role's columns of the table, with their headings. */
+const headings: Readonly<Record<keyof Roles, string>> = {
+  application: "the application's",
+  reader: "a reader's",
+  stranger: "any other",
+  owner: "the owner's",
+};
+
 describe("roles and the log", () => {
   const guarded = guardedLog();
+  const found = new Map<string, string>();
 
   for (const [role, outcomes] of Object.entries(expected) as [keyof Roles, Record<Try, Outcome>][]) {
     for (const [name, outcome] of Object.entries(outcomes) as [Try, Outcome][]) {
       it(`${role}: ${name} is ${outcome}`, async () => {
         const client = await guarded().connect(role);
         await client.query("begin");
-        const found = await outcomeOf(client, tries[name]);
+        const came = await outcomeOf(client, tries[name]);
         await client.query("rollback");
-        expect(found).to.equal(outcome);
+        found.set(`${role} ${name}`, came);
+        expect(came).to.equal(outcome);
       });
     }
   }
+
+  it("are what docs/architecture.md says that was found (UPDATE_DOCS=1 writes it)", async function () {
+    const roles = Object.keys(headings);
+    if (found.size < roles.length * Object.keys(tries).length) this.skip();
+    const made = markdownTable([
+      ["what is tried", ...Object.values(headings)],
+      ...Object.keys(tries).map((name) => [name, ...roles.map((role) => found.get(`${role} ${name}`) ?? "not tried")]),
+    ]);
+    if (process.env["UPDATE_DOCS"] !== undefined) await rolesTable.print(made);
+    expect(await rolesTable.printed()).to.equal(made);
+  });
 
   it("lets the application's role flush, to no effect where triggers capture", async () => {
     const events = await guarded().application.countEvents();

@@ -1,13 +1,8 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import { markdownTable, WrittenTable } from "../written-table.js";
 import { subscriberCells } from "./cells.js";
 import { groups } from "./paths/index.js";
 
-const readme = fileURLToPath(new URL("../../../README.md", import.meta.url));
-const [begin, end] = [
-  "<!-- capture table: written by the capture suite -->\n\n",
-  "\n<!-- end of the capture table -->",
-];
+export const captureTable = new WrittenTable("README.md", "capture", "the capture suite");
 
 /** Paths that a run found recorded as they are, under each level of trigger capture: "level group path". */
 export type Recorded = ReadonlySet<string>;
@@ -16,7 +11,7 @@ const levels = ["statement", "row"];
 const kinds = ["recorded", "reported", "out of reach"];
 
 /** What README.md says of each group of writes, made from what a run found. */
-export function captureTable(recorded: Recorded): string {
+export function captureTableOf(recorded: Recorded): string {
   const rows = Object.entries(groups).map(([group, paths]) => {
     const names = Object.keys(paths);
     const byTriggers = names.filter((path) => levels.every((level) => recorded.has(`${level} ${group} ${path}`)));
@@ -30,7 +25,7 @@ export function captureTable(recorded: Recorded): string {
     byTriggers: sum((row) => row.byTriggers),
     bySubscriber: kinds.map((_, index) => sum((row) => row.bySubscriber[index] ?? 0)),
   };
-  return table([
+  return markdownTable([
     ["writes", "ways tried", "recorded by triggers", "by the subscriber"],
     ...[...rows, total].map((row) => [
       row.group,
@@ -41,21 +36,4 @@ export function captureTable(recorded: Recorded): string {
         .join(", "),
     ]),
   ]);
-}
-
-function table([head = [], ...rows]: readonly string[][]): string {
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
-  const line = (cellsOf: readonly string[]) =>
-    `| ${cellsOf.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |\n`;
-  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("");
-}
-
-/** The table as README.md has it. */
-export async function printedTable(): Promise<string | undefined> {
-  return (await readFile(readme, "utf8")).split(begin)[1]?.split(end)[0];
-}
-
-export async function printTable(made: string): Promise<void> {
-  const text = await readFile(readme, "utf8");
-  await writeFile(readme, text.replace(`${begin}${await printedTable()}${end}`, `${begin}${made}${end}`));
 }

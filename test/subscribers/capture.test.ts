@@ -4,7 +4,7 @@ import { withRequestContext } from "../../src/index.js";
 import { Oracle } from "../oracle.js";
 import type { TrackedApplication } from "../tracked-application.js";
 import { afterRowTables } from "./entities/machines.js";
-import { captureTable, printedTable, printTable } from "./capture-table.js";
+import { captureTable, captureTableOf } from "./capture-table.js";
 import { groups } from "./paths/index.js";
 import { startWorkshop, watched } from "./workshop.js";
 
@@ -60,8 +60,8 @@ describe("the README's capture table", () => {
   it("says what this suite found (UPDATE_README=1 writes it)", async function () {
     const tried = Object.values(groups).reduce((total, paths) => total + 2 * Object.keys(paths).length, 0);
     if (process.env["UPDATE_README"] === undefined && recordedPaths.size < tried) this.skip();
-    const made = captureTable(recordedPaths);
-    if (process.env["UPDATE_README"] !== undefined) await printTable(made);
-    expect(await printedTable()).to.equal(made);
+    const made = captureTableOf(recordedPaths);
+    if (process.env["UPDATE_README"] !== undefined) await captureTable.print(made);
+    expect(await captureTable.printed()).to.equal(made);
   });
 });
