@@ -25,6 +25,7 @@ describe("the links of README and docs", () => {
     const docs = (await readdir(join(ROOT, "docs"), { recursive: true })).filter((name) => name.endsWith(".md"));
     const pages = [
       "README.md",
+      "SECURITY.md",
       "CONTRIBUTING.md",
       "CHANGELOG.md",
       "bench/README.md",
@@ -51,5 +52,6 @@ describe("the links of README and docs", () => {
   it("lead from the README to every guide", async () => {
     const readme = await readFile(join(ROOT, "README.md"), "utf8");
     for (const guide of await readdir(join(ROOT, "docs/guides"))) expect(readme).to.include(`(docs/guides/${guide})`);
+    for (const page of ["SECURITY.md", "docs/hardening.md"]) expect(readme).to.include(`(${page})`);
   });
 });
