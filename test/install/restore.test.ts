@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { type DataSource, Column, Entity, PrimaryColumn } from "typeorm";
 import { type RunningPostgres, startPostgres } from "../../dev/postgres.mjs";
 import { eventLog, Tracked } from "../../src/index.js";
+import { query } from "../database.js";
 import { differencesOf, readLiveRows } from "../live-rows.js";
 import { newDataSource } from "../tracked-application.js";
 
@@ -95,5 +96,64 @@ describe("a database that is dumped and restored into another cluster (by pg_dum
     await log.replay({ bookmark: "full" });
     expect(differencesOf(await readLiveRows(to), full)).to.deep.equal([]);
     expect(await log.verify()).to.include({ equal: true });
+  });
+
+  it("goes on capturing under another owner, and its guards know that one", async function () {
+    const bin = withDump();
+    if (bin === undefined) return this.skip();
+    servers.push(await startPostgres({ server: "own", env: { ...process.env, PG_BIN: bin, DATABASE_URL: "" } }));
+    const [{ url } = { url: "" }] = servers;
+    const at = (database: string, role: string) =>
+      Object.assign(new URL(url), { pathname: `/${database}`, username: role }).href;
+    for (const role of ["first", "second"])
+      await query(url, `create role ${role} login`).then(() => query(url, `create database of_${role} owner ${role}`));
+    await query(url, "create role application login");
+    const old = await open(at("of_first", "first"));
+    await old.synchronize();
+    await eventLog(old).install({ grantTo: "application" });
+    await old.query("insert into barrel values (1, 10)");
+    await eventLog(old).partition();
+
+    await promisify(execFile)("bash", [
+      "-o",
+      "pipefail",
+      "-c",
+      `"${bin}/pg_dump" -Fc --no-owner --no-acl -d "${at("of_first", "first")}" |
+        "${bin}/pg_restore" --exit-on-error --no-owner --no-acl -d "${at("of_second", "second")}"`,
+    ]);
+
+    const second = at("of_second", "second");
+    const refusals = async () => {
+      for (const [role, state] of [
+        ["second", /append-only/],
+        ["first", /permission denied/],
+      ] as const) {
+        const refused = await query(at("of_second", role), "delete from chronicle.event").catch(
+          (error: Error) => error,
+        );
+        expect(String(refused)).to.match(state);
+      }
+    };
+    await refusals();
+    const log = eventLog(await open(second));
+    expect((await log.status()).findings.map(({ code }) => code)).to.include("RIGHTS_UNEXPECTED");
+    await log.install({ grantTo: "application" });
+    expect((await log.status()).findings).to.deep.equal([]);
+    await refusals();
+    await query(second, "grant insert on barrel to application");
+    await query(at("of_second", "application"), "insert into barrel values (2, 20)");
+    await query(second, "update barrel set litres = 30 where id = 2");
+    expect(await query(second, "select action from chronicle.event order by position")).to.deep.equal([
+      { action: "create" },
+      { action: "create" },
+      { action: "update" },
+    ]);
+    await query(url, "grant pg_write_all_data to first");
+    for (const table of ["event", "event_0", "event_1", "tracked"]) {
+      const refused = await query(at("of_second", "first"), `insert into chronicle.${table} default values`).catch(
+        (error: Error) => error,
+      );
+      expect(String(refused), table).to.include("only the log itself writes here");
+    }
   });
 });
