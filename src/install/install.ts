@@ -195,12 +195,12 @@ async function putLog(
   fingerprint: string,
 ): Promise<LogPut> {
   const { schema } = attachment;
-  if ((await stepOf(session, schema)) === 0) await refuseSharedSchema(session, schema);
   await refuseOtherOwner(session, schema);
   await refuseOwnersOf(
     session,
     tables.map(({ sqlName }) => sqlName),
   );
+  if ((await stepOf(session, schema)) === 0) await refuseSharedSchema(session, schema);
   await session.run(`create schema if not exists ${schema}`);
   await takeSteps(session, schema);
   for (const make of functions) await session.run(make(schema));
