@@ -95,7 +95,7 @@ function resultsIn(file) {
       .map(({ file: of, fullTitle, err }) => ({
         file: relative(join(ROOT, "dist"), of ?? ""),
         title: fullTitle,
-        failed: err.message === undefined ? "" : String(err.message).split("\n", 1).join(),
+        failed: err.message === undefined ? "" : String(err.message).split("\n").slice(0, 5).join(" "),
         remains: / remain possible: /.test(fullTitle),
       }));
   } catch {

@@ -96,6 +96,17 @@ const planted = (schema: string) => [
   ),
 ];
 
+async function readsAndFolds(scene: Scene): Promise<string> {
+  for (const role of ["reader", "owner"] as const) {
+    const log = eventLog(await scene.guarded.open(role));
+    for await (const event of log.events()) void event.position;
+    await log.history("Sample", "planted");
+    await log.status();
+    if (role === "owner") await log.at(Sample, "planted", new Date());
+  }
+  return "";
+}
+
 /** Plants doubles; then all write and read, under the path that finds them first. None is called as anybody else. */
 function plants(as: Attacker, title: string, schema: (scene: Scene) => string, make: readonly string[]): Attack {
   return {
@@ -104,24 +115,30 @@ function plants(as: Attacker, title: string, schema: (scene: Scene) => string, m
     writes: 6,
     run: async (scene) => {
       const name = schema(scene);
-      await scene.run([...make.map((text) => text.replaceAll("<schema>", name)), ...planted(name)]);
+      const made = await scene.run(make.map((text) => text.replaceAll("<schema>", name)));
+      if (made.some((came) => came !== "done")) throw new Error(`There is nowhere to plant: ${made.join()}`);
+      await scene.run(planted(name));
       const { owner, reader } = scene.guarded.roles;
       const path = `set search_path = ${name}, pg_catalog, public, pg_temp`;
       await scene.run([path, ...plainWrites("planted")], "application");
       await scene.run(plainWrites("planted again"), "application");
-      for (const role of ["reader", "owner"] as const) {
-        const dataSource = await scene.guarded.open(role);
-        const log = eventLog(dataSource);
-        for await (const event of log.events()) void event.position;
-        await log.history("Sample", "planted");
-        await log.status();
-        if (role === "owner") await log.at(Sample, "planted", new Date());
-      }
+      const stopped = await readsAndFolds(scene).catch(({ message }: Error) => `stopped: ${message}`);
       const caught = await scene.query(
         `select distinct who, what from public.caught where who in ('${owner}', '${reader}')`,
       );
-      await scene.query(`drop table public.caught; drop schema if exists "${owner}" cascade`);
-      return caught.map(({ who, what }) => `${what} ran as ${who === owner ? "owner" : "reader"}`).join(", ");
+      // Statements of the tests themselves are not to call them afterwards.
+      await scene.query(`set search_path = pg_catalog;
+        drop table public.caught;
+        do $$
+        declare double regprocedure;
+        begin
+          for double in select oid from pg_proc where pronamespace = '"${name}"'::regnamespace loop
+            execute format('drop function %s cascade', double);
+          end loop;
+        end $$;
+        reset search_path`);
+      const ran = caught.map(({ who, what }) => `${what} ran as ${who === owner ? "owner" : "reader"}`);
+      return [stopped, ...ran].filter((text) => text !== "").join(", ");
     },
   };
 }
@@ -133,12 +150,6 @@ export const namesAttacks: readonly Attack[] = [
     "create schema evil",
     "grant usage on schema evil to public",
   ]),
-  plants(
-    "application",
-    "plants doubles in a schema that is called like the owner",
-    (scene) => scene.guarded.roles.owner,
-    ["create schema <schema>", "grant usage on schema <schema> to public"],
-  ),
   statements("application", "puts temporary tables in the way of the log's, and calls its functions", [
     ...[
       "event",
@@ -174,10 +185,21 @@ export const namesAttacks: readonly Attack[] = [
     ],
     { writes: 6 },
   ),
-  statements("application", "keeps settings for its role, and comes back", [
-    "alter role current_user set search_path = pg_temp, evil",
-    "alter role current_user set session_replication_role = replica",
-  ]),
+  {
+    title: "keeps settings for its role, and comes back",
+    as: "application",
+    writes: 3,
+    run: async (scene) => {
+      const { application } = scene.guarded.roles;
+      await scene.run([
+        `alter role ${application} set session_replication_role = replica`,
+        `alter role ${application} set search_path = pg_temp, evil`,
+        `alter role ${application} set chronicle.permitted = '1'`,
+      ]);
+      await scene.run(plainWrites("kept"));
+      await scene.run([`alter role ${application} reset all`]);
+    },
+  },
   statements("application", "casts types of its own to what functions take", [
     "create type public.sly as (a text)",
     "create function public.sly(public.sly) returns jsonb language plpgsql as $f$ begin raise exception 'caught as %', current_user; end $f$",
@@ -186,3 +208,11 @@ export const namesAttacks: readonly Attack[] = [
     "select chronicle.raise_alerts(row('x')::public.sly, row('x')::public.sly, 'x')",
   ]),
 ];
+
+/** By "$user" in the search_path that roles have; TypeORM finds the tables of a DataSource without a schema in it. */
+export const likeTheOwner: Attack = plants(
+  "application",
+  "plants doubles in a schema that is called like the owner",
+  (scene) => scene.guarded.roles.owner,
+  ["create schema <schema>", "grant usage on schema <schema> to public"],
+);

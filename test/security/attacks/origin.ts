@@ -21,9 +21,9 @@ const saying = (word: string): Attack => ({
     const comment = `/*chronicle:${encoded(contextOf(word))}*/`;
     await scene.run([
       `${comment} insert into sample (id, words) values ('stays ${word}', 'a'), ('goes ${word}', 'a')`,
-      `${comment} delete from sample where id = 'goes ${word}'`,
-      `begin; set local chronicle.context = '${encoded(contextOf(word))}'; update sample set words = 'b' where id = 'stays ${word}'; commit`,
-      `${comment} update sample set words = 'c' where id = 'stays ${word}'`,
+      `${comment} delete from sample where id OPERATOR(pg_catalog.=) 'goes ${word}'`,
+      `begin; set local chronicle.context = '${encoded(contextOf(word))}'; update sample set words = 'b' where id OPERATOR(pg_catalog.=) 'stays ${word}'; commit`,
+      `${comment} update sample set words = 'c' where id OPERATOR(pg_catalog.=) 'stays ${word}'`,
     ]);
     const origins = await scene.query(
       `select distinct origin from chronicle.event where record_key in ('stays ${word}', 'goes ${word}')`,
@@ -48,10 +48,10 @@ const hidingDrift: Attack = {
     const comment = `/*chronicle:${encoded(contextOf("erase"))}*/`;
     await scene.run([
       "insert into sample (id, words) values ('drift', 'a')",
-      `${comment} update sample set words = 'b' where id = 'drift'`,
+      `${comment} update sample set words = 'b' where id OPERATOR(pg_catalog.=) 'drift'`,
     ]);
     const change = (words: string) =>
-      scene.query(`alter table sample disable trigger all; update sample set words = '${words}' where id = 'drift';
+      scene.query(`alter table sample disable trigger all; update sample set words = '${words}' where id OPERATOR(pg_catalog.=) 'drift';
         alter table sample enable trigger all`);
     await change("c");
     const { equal, counts } = await eventLog(await scene.guarded.open("owner")).verify();

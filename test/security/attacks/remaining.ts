@@ -1,6 +1,7 @@
 import { eventLog } from "../../../src/index.js";
 import { Sample } from "./sample.js";
 import { type Attack, statements } from "./attack.js";
+import { likeTheOwner } from "./names.js";
 import { movesPositions } from "./rights.js";
 import type { Scene } from "./scene.js";
 
@@ -90,4 +91,5 @@ export const remainingAttacks: readonly (Attack & { readonly outcome: RegExp })[
     },
     outcome: /^done,57014$/,
   },
+  { ...likeTheOwner, outcome: /^stopped: The table owner_\w+\.account of Account does not exist/ },
 ];

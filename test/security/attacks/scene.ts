@@ -67,6 +67,7 @@ export class Scene {
     const { application, roles } = guarded;
     const writer = `writer_${randomBytes(4).toString("hex")}`;
     await application.query(`create role ${writer} login; grant pg_write_all_data to ${writer};
+      grant create on database "${new URL(application.database.url).pathname.slice(1)}" to ${roles.application};
       grant create on schema public to ${roles.stranger}, ${roles.application}, ${writer}`);
     const scene = new Scene(guarded, writer);
     const written = await guarded.open("application");
@@ -105,6 +106,7 @@ export class Scene {
       } catch (error) {
         const { message, detail, hint, where, code } = error as pg.DatabaseError;
         this.receive([message, detail, hint, where].join("\n"));
+        await client.query("rollback"); // a transaction that failed would refuse what comes next
         outcomes.push(code ?? message);
       }
     }
@@ -162,7 +164,7 @@ export class Scene {
     found.push(...differences(before.made, after.made));
     if (Number(after.events) !== writes) found.push(`forged or lost: ${after.events} events of ${writes} writes`);
     if (Number(after.entries) !== entries) found.push(`forged or lost: ${after.entries} entries, not ${entries}`);
-    found.push(...(await this.#goesOn()));
+    found.push(...(await this.#goesOn().catch(({ message }: Error) => [`stopped: ${message}`])));
     return found.join("; ");
   }
 
