@@ -4,6 +4,7 @@ import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import { sendableContext } from "../src/core/request-context.js";
 import { asOwner } from "../src/core/rights.js";
+import { setContext } from "../src/core/sent-context.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import { markOrigin } from "../src/log/origin.js";
@@ -71,7 +72,7 @@ export async function revert<Row = Record<string, unknown>>(
           });
         const context = contextOf(cut);
         const encoded = Buffer.from(context).toString("base64");
-        await session.rows(sql`select set_config('chronicle.context', ${encoded}, true)`);
+        await session.rows({ text: setContext, values: [encoded] });
         if (!(await write(session, schema, table, JSON.stringify(idColumns(table, id))))) return null;
         await recordUnlessCaptured(session, schema, table, context);
         const written = sql`e.table_name = ${table.tableName} and e.record_key = ${key}

@@ -65,14 +65,16 @@ export function trackedClient(Base: PgClientClass, options: CheckedOptions, link
     #sendBySteps(given: unknown, query: Query, text: string, values: unknown, callback: unknown): unknown {
       const parameters = Array.isArray(values) ? values : ((query as { values?: unknown[] }).values ?? []);
       let statement = { query, text, values: parameters, encoded: sendableContext()?.encoded ?? "" };
+      let name: string | undefined;
       const arounds: NonNullable<NonNullable<ReturnType<Step>>["around"]>[] = [];
       for (const step of steps) {
         const taken = step(statement, this.#connection);
         if (taken?.text !== undefined) statement = { ...statement, text: taken.text };
+        if (taken?.name !== undefined) name = taken.name;
         if (taken?.around !== undefined) arounds.push(taken.around);
       }
       if (endOfBegin(text) < 0) this.#connection.transaction.follow(text);
-      const changed = statement.text === text ? given : withText(given, statement.text);
+      const changed = statement.text === text ? given : withText(given, statement.text, name);
       if (arounds.length === 0) return this.#send(changed, values, callback);
       return this.#inTurn(changed, values, callback, (send) =>
         arounds.reduceRight<Send>((inner, around) => (next) => around(inner, next), send)(changed),

@@ -33,20 +33,28 @@ export interface Connection {
 
 export type Send = (query: unknown) => Promise<unknown>;
 
-/** What a step makes of a statement: another text, or something that is done around its sending. */
+/** What a step makes of a statement: another text or name, or something that is done around its sending. */
 export interface Taken {
   readonly text?: string;
+  readonly name?: string;
   readonly around?: (send: Send, query: unknown) => Promise<unknown>;
 }
 
 /** Looks at a statement when it is called, before anything is sent; undefined lets it pass. Throws an EventLogError to refuse it. */
 export type Step = (statement: Statement, connection: Connection) => Taken | undefined;
 
-/** The statement with another text, in the form in which it was given. */
-export function withText(given: unknown, text: string): unknown {
+export function textOf(query: unknown): string {
+  if (typeof query === "string") return query;
+  const { text, cursor } = query as Query;
+  return text ?? cursor?.text ?? "";
+}
+
+/** The statement with another text, and name if it has one, in the form in which it was given. */
+export function withText(given: unknown, text: string, name?: string): unknown {
   if (typeof given === "string") return text;
-  const query = given as { text?: string; cursor?: { text?: string }; submit?: unknown };
-  if (query.submit === undefined) return { ...query, text };
+  const query = given as { text?: string; name?: string; cursor?: { text?: string }; submit?: unknown };
+  if (query.submit === undefined) return { ...query, text, ...(name === undefined ? {} : { name }) };
+  if (name !== undefined) query.name = name;
   if (query.cursor?.text !== undefined) query.cursor.text = text;
   else query.text = text;
   return query;

@@ -14,6 +14,7 @@ export function stripped(text: string): string {
 
 /** A text without any of these words has no command about transactions: most are not looked at further. */
 const transactionWord = /\b(?:commit|end|abort|prepare|rollback|savepoint|release)\b/i;
+const beginWord = /\b(?:begin|start)\b/i;
 const begin = /^(?:begin|start\s+transaction)\b[^;]*/i;
 const end = String.raw`(?:commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b`;
 const ends = new RegExp(String.raw`(?:^|;)\s*${end}`, "i");
@@ -25,7 +26,9 @@ const keeps = /(?:^|;)\s*(?:commit(?!\s+prepared\b)|end|prepare\s+transaction)\b
 const savepoints =
   /(?:^|;)\s*(savepoint|release|rollback(?=\s+(?:work\s+|transaction\s+)?to\b))\s+(?:(?:work|transaction)\s+)?(?:to\s+)?(?:savepoint\s+)?(?:"((?:[^"]|"")+)"|([\w$]+))/gi;
 const rollsBackToSavepoint = /(?:^|;)\s*rollback\s+(?:work\s+|transaction\s+)?to\b/i;
-const sessionOnly = /^(?:set|show|reset|savepoint|release|rollback|listen|unlisten|deallocate|discard|checkpoint)\b/i;
+/** SET CONSTRAINTS runs deferred triggers, and so may what stands behind any other of these. */
+const sessionOnly =
+  /^(?:begin|start|set(?![^;]*\bconstraints\b)|show|reset|savepoint|release|rollback|listen|unlisten|deallocate|discard|checkpoint)\b[^;]*;?\s*$/i;
 const transactional = /^(?:insert|update|delete|merge|with|select|values|table|copy|truncate|execute)\b/i;
 
 /** Where a transaction's first command ends in the text, or -1: what is put there runs inside it. */
@@ -57,6 +60,11 @@ export function returnsToSavepoint(text: string): boolean {
   return commands(text, rollsBackToSavepoint);
 }
 
+/** Whether the text has a command that begins or ends a transaction or goes back in it: what is set before it may not hold for all of it. */
+export function movesTransaction(text: string): boolean {
+  return endOfBegin(text) >= 0 || isOpenBehind(text, false) || endsTransaction(text) || returnsToSavepoint(text);
+}
+
 /** Whether the text has such a command: not in a literal, an identifier, a comment, or the body of a function or block. */
 function commands(text: string, command: RegExp): boolean {
   return transactionWord.test(text) && command.test(stripped(commandsOf(text)));
@@ -76,7 +84,7 @@ export function mayWrite(text: string): boolean {
   return !sessionOnly.test(stripped(text));
 }
 
-/** Whether the statement may be put into a transaction of ours: not so VACUUM, or a procedure that commits. */
+/** Whether the statement may be put into a transaction of ours: not so VACUUM, or a procedure that commits, or what begins one. */
 export function fitsInTransaction(text: string): boolean {
-  return transactional.test(stripped(text));
+  return transactional.test(stripped(text)) && !(beginWord.test(text) && isOpenBehind(text, false));
 }

@@ -15,7 +15,7 @@ export function stepsOf(options: CheckedOptions, link: Link): readonly Step[] {
   const gate = new Gate(options.schema);
   const report = reporter(link, options.uncaptured);
   if (options.capture === "subscriber")
-    return [limitContext(options.limits), begin(gate, { tells: false }), note(link, report), flush(options, report)];
+    return [limitContext(options.limits), begin(gate), note(link, report), flush(options, report)];
   const locks = options.lock.mode === "exclusive" ? [lockFirst(gate, options.schema)] : [];
-  return [limitContext(options.limits), begin(gate, { tells: true }), ...locks, tell(gate)];
+  return [limitContext(options.limits), begin(gate), ...locks, tell(gate)];
 }

@@ -4,16 +4,16 @@ import { endsTransaction, isOpenBehind, returnsToSavepoint, savepointsOf } from 
 /** What is known of a connection's transaction, kept at the call of a statement, so that statements sent without waiting are right too. */
 export class Transaction {
   open = false;
-  /** What the server has been told of who and why; undefined where that is not known. */
+  /** The request context that was set for it; undefined where that is not known. */
   told: string | undefined = "";
   /** Whether the log's lock is held; going back to a savepoint may release it, so nothing is remembered over that. */
   locked = false;
   readonly notes = new Notes();
 
-  begin(text: string, told: string): void {
-    if (!this.open) this.notes.clear();
+  begin(text: string): void {
+    if (this.open) this.told = undefined;
+    else this.notes.clear();
     this.open = isOpenBehind(text, this.open);
-    this.told = endsTransaction(text) ? "" : told;
     this.locked = false;
   }
 

@@ -1,7 +1,8 @@
+import { transactionStart } from "../../src/core/sent-context.js";
 import { pinnedSettings } from "./pinned-settings.js";
 
 /** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
-export const captureFunction = (s: string): string => `-- version: 6
+export const captureFunction = (s: string): string => `-- version: 7
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
@@ -18,7 +19,8 @@ language plpgsql security definer
 ${pinnedSettings.map((setting) => `set ${setting}`).join("\n")}
 as %L$header$, 'capture_' || tracked_id, format($function$
 declare
-  sent text := ${s}.sent_context();
+  message text := current_query();
+  sent text := ${s}.sent_context(message);
   context jsonb := case when sent <> '' then ${s}.read_context(sent) end;
   known boolean := false;
   affected integer;
@@ -72,7 +74,7 @@ end $function$,
     ${s}.capture_statement(tracked_id, 'DELETE', 'context', known => true),
     at_row_level.declared, at_row_level.first, at_row_level.written,
     case when exists (select from pg_trigger g where g.tgrelid = t.table_oid and g.tgdeferrable and not g.tgisinternal)
-      then $remember$perform set_config('chronicle.statement', coalesce(sent, ''), true);$remember$ end));
+      then $remember$perform set_config('chronicle.statement', concat(${transactionStart}, ':', sent), true);$remember$ end));
   -- Whoever may execute it could put it on a table of their own and so write events of this one.
   execute format('revoke all on function ${s}.%I() from public', 'capture_' || tracked_id);
 end $make$;

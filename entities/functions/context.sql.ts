@@ -1,20 +1,33 @@
+import { transactionStart } from "../../src/core/sent-context.js";
 import { mostExpansion } from "./text-size.sql.js";
 
+/** What was set for this transaction, or null: what stayed from another one does not begin with the start of this. */
+export const contextSet = (s: string): string => `-- version: 1
+create or replace function ${s}.context_set(name text) returns text
+language sql stable as $$
+  select case
+    when pg_catalog.split_part(pg_catalog.current_setting(name, true), ':', 1) operator(pg_catalog.=) ${transactionStart}
+    then pg_catalog.split_part(pg_catalog.current_setting(name, true), ':', 2)
+  end
+$$;
+`;
+
 /**
- * Who and why, as the client sent it with the statement that runs: in a comment in front of it, else for its transaction; empty
- * where it sent nothing. `current_query()` is the client's whole message, also inside functions and cascades; it is volatile, and a
- * function that is not could not be inlined. There is none any more when deferred triggers fire after an autocommit statement:
- * capture remembered for them what came with it.
+ * Who and why, as the client sent it with the statement that runs: in a comment at the very end of its message, or set for the
+ * transaction; empty or null where it sent nothing. A literal or an identifier that holds such a comment does not end a message.
+ * The message is `current_query()`, the client's whole one, also inside functions and cascades. There is none any more when deferred
+ * triggers fire after an autocommit statement: capture remembered for them what came with it.
  */
-export const sentContext = (s: string): string => `-- version: 2
-create or replace function ${s}.sent_context() returns text
-language sql volatile as $$
-  select case when pg_catalog.starts_with(pg_catalog.current_query(), '/*chronicle:')
-    then case when pg_catalog.strpos(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/') operator(pg_catalog.>) 0
-      then pg_catalog.split_part(pg_catalog.substr(pg_catalog.current_query(), 13, 4096), '*/', 1)
-      else pg_catalog.split_part(pg_catalog.substr(pg_catalog.current_query(), 13), '*/', 1) -- in front of DO or CALL it may be large
-    end
-    else pg_catalog.current_setting(case when pg_catalog.current_query() is null then 'chronicle.statement' else 'chronicle.context' end, true) end
+export const sentContext = (s: string): string => `-- version: 3
+drop function if exists ${s}.sent_context();
+create or replace function ${s}.sent_context(message text) returns text
+language sql stable as $$
+  select case
+    when pg_catalog.split_part(message, '*/', -1) operator(pg_catalog.<>) '' then ${s}.context_set('chronicle.context')
+    when pg_catalog.split_part(message, '/*chronicle:', -1) operator(pg_catalog.~) '^[A-Za-z0-9+/]+=*[*]/$|^[*]/$'
+    then pg_catalog.split_part(pg_catalog.split_part(message, '/*chronicle:', -1), '*/', 1)
+    else ${s}.context_set(case when message is null then 'chronicle.statement' else 'chronicle.context' end)
+  end
 $$;
 `;
 
@@ -41,10 +54,11 @@ end $$;
 `;
 
 /** Who and why, or null. A capture function takes the two steps itself, which spares it a call. */
-export const context = (s: string): string => `-- version: 2
+export const context = (s: string): string => `-- version: 3
 create or replace function ${s}.context() returns jsonb
 language sql stable as $$
-  select case when ${s}.sent_context() operator(pg_catalog.<>) '' then ${s}.read_context(${s}.sent_context()) end
+  select case when sent operator(pg_catalog.<>) '' then ${s}.read_context(sent) end
+  from (select ${s}.sent_context(pg_catalog.current_query()) as sent offset 0) message
 $$;
 `;
 

@@ -14,7 +14,7 @@ import { columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
 import { columnsHash, labelsHash, labelsNow } from "./columns-hash.sql.js";
 import { columnsNow, enumOf } from "./columns-now.sql.js";
-import { context, readContext, sentContext } from "./context.sql.js";
+import { context, contextSet, readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
 import { fallAsleep } from "./fall-asleep.sql.js";
 import { erasedColumns } from "./erased-columns.sql.js";
@@ -87,6 +87,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   sameLabels,
   wakeTails,
   textSize,
+  contextSet,
   sentContext,
   readContext,
   context,

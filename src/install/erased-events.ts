@@ -1,7 +1,8 @@
 import { sendableContext } from "../core/request-context.js";
 import { numberOf, type Session } from "../core/session.js";
+import { setContext } from "../core/sent-context.js";
 import { join, quoteIdentifier, raw, type RawSql, sql, type Statement } from "../core/sql.js";
-import { markOrigin } from "../log/origin.js";
+import { markOrigin, permitChanges } from "../log/origin.js";
 import type { TrackedTable } from "../log/tracked-tables.js";
 
 /** The record that is erased. */
@@ -45,9 +46,8 @@ export async function openErasure(session: Session, names: readonly string[]): P
   const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
   const context = { ...open, metadata: { ...open.metadata, erase: { columns: names } } };
   const encoded = Buffer.from(JSON.stringify(context)).toString("base64");
-  await session.rows(
-    sql`select set_config('chronicle.context', ${encoded}, true), set_config('chronicle.permitted', pg_current_xact_id()::text, true)`,
-  );
+  await session.rows({ text: setContext, values: [encoded] });
+  await permitChanges(session);
 }
 
 /**

@@ -1,20 +1,19 @@
 import { stateOf } from "../../src/core/database-errors.js";
-import { type Send, type Step, withoutResults, withText } from "../connection.js";
+import { type Send, type Step, textOf, withoutResults, withText } from "../connection.js";
 import type { Gate } from "../gate.js";
 import { endOfBegin } from "../statement.js";
-import { setContext } from "./tell.js";
 
-/** Who and why, where triggers are to know it, and the gate, in the message that opens a transaction: commands that take no snapshot. */
-export function begin(gate: Gate, { tells }: { tells: boolean }): Step {
-  return ({ text, encoded }, connection) => {
+/** The gate, in the message that opens a transaction: a command that takes no snapshot. */
+export function begin(gate: Gate): Step {
+  return ({ text }, connection) => {
     const at = endOfBegin(text);
     if (at < 0) return undefined;
-    const told = tells ? encoded : "";
-    connection.transaction.begin(text, told);
+    connection.transaction.begin(text);
     const opening = async (send: Send, query: unknown, passGate: boolean) => {
-      const sentAlong = [...(told === "" ? [] : [setContext(told)]), ...(passGate ? [gate.pass] : [])];
-      const opened = sentAlong.length === 0 ? text : `${text.slice(0, at)}; ${sentAlong.join("; ")}${text.slice(at)}`;
-      return withoutResults(await send(withText(query, opened)), 1, sentAlong.length);
+      if (!passGate) return send(query);
+      const whole = textOf(query);
+      const opened = `${whole.slice(0, at)}; ${gate.pass}${whole.slice(at)}`;
+      return withoutResults(await send(withText(query, opened)), 1, 1);
     };
     return {
       around: async (send, query) => {

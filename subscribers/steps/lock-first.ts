@@ -4,7 +4,6 @@ import type { Gate } from "../gate.js";
 import { fitsInTransaction, stripped } from "../statement.js";
 import { writesOf } from "../written-tables.js";
 import { inTransaction } from "./in-transaction.js";
-import { setContext } from "./tell.js";
 
 const callsCode = /^(?:call|do|execute)\b/i;
 
@@ -14,7 +13,7 @@ const callsCode = /^(?:call|do|execute)\b/i;
  */
 export function lockFirst(gate: Gate, schema: string): Step {
   const lock = `select ${quoteIdentifier(schema)}.lock_log()`;
-  return ({ query, text, encoded }, connection) => {
+  return ({ query, text }, connection) => {
     const { transaction } = connection;
     const locked = async () => {
       if (await gate.isThere(connection)) await connection.own(lock);
@@ -23,7 +22,7 @@ export function lockFirst(gate: Gate, schema: string): Step {
       return undefined;
     if (!transaction.open) {
       if (query.submit !== undefined || !fitsInTransaction(text)) return undefined;
-      return { around: inTransaction(gate, connection, encoded === "" ? [] : [setContext(encoded)], locked) };
+      return { around: inTransaction(gate, connection, locked) };
     }
     transaction.locked = true;
     return {

@@ -1,32 +1,40 @@
+import { stateOf } from "../../src/core/database-errors.js";
+import { asItWasSet, contextComment, setContext } from "../../src/core/sent-context.js";
 import type { Step } from "../connection.js";
 import type { Gate } from "../gate.js";
-import { endsTransaction, fitsInTransaction, mayWrite } from "../statement.js";
+import { fitsInTransaction, mayWrite, movesTransaction } from "../statement.js";
 import { inTransaction } from "./in-transaction.js";
 
-/** A comment reaches server logs and pg_stat_activity, so it stays small; more goes by `set local`. */
+/** A comment reaches server logs and pg_stat_activity, so it stays small; more is set for the transaction. */
 const largestComment = 1_024;
 
-export function setContext(encoded: string): string {
-  return `set local chronicle.context = '${encoded}'`;
-}
-
-/** Who and why, for one statement: as a comment in front of it where that fits, else by `set local`. */
+/**
+ * Who and why, with every statement that may write, also where that is nobody: in a comment behind it, so that nothing that anybody
+ * has set is taken for it. It is set instead, once a transaction, for a large one and for a statement with a name, whose text stays;
+ * but not where the text itself moves the transaction, or submits itself or cannot be put into one of ours.
+ */
 export function tell(gate: Gate): Step {
   return ({ query, text, encoded }, connection) => {
+    if (!mayWrite(text)) return undefined;
     const { transaction } = connection;
-    const ends = endsTransaction(text);
-    if (encoded === transaction.told || !mayWrite(text) || (encoded === "" && ends)) return undefined;
-    const named = query.name !== undefined && query.name !== "";
-    const alone = !transaction.open && !ends;
-    const wrap = alone && query.submit === undefined && fitsInTransaction(text);
-    if (!named && (encoded.length <= largestComment || (alone && !wrap)))
-      return { text: `/*chronicle:${encoded}*/${text}` };
-    if (alone && !wrap) return undefined;
-    if (alone) return { around: inTransaction(gate, connection, [setContext(encoded)]) };
+    const isNamed = query.name !== undefined && query.name !== "";
+    const fits = transaction.open || fitsInTransaction(text);
+    if (!(isNamed || encoded.length > largestComment) || query.submit !== undefined || !fits || movesTransaction(text))
+      return { text: contextComment(text, encoded), ...(isNamed ? { name: "" } : {}) };
+    const marked = contextComment(text, asItWasSet);
+    if (encoded === (transaction.open ? transaction.told : "")) return { text: marked };
+    const set = async () => {
+      // In a transaction that has failed the statement fails as well, with the same error.
+      await connection.own(setContext, [encoded]).catch((error: unknown) => {
+        if (stateOf(error) !== "25P02") throw error;
+      });
+    };
+    if (!transaction.open) return { text: marked, around: inTransaction(gate, connection, set) };
+    transaction.told = encoded;
     return {
+      text: marked,
       around: async (send, given) => {
-        await connection.own(setContext(encoded));
-        if (transaction.open) transaction.told = encoded;
+        await set();
         return send(given);
       },
     };

@@ -82,7 +82,7 @@ describe("a request context that is small as it is sent and large as text", func
   for (const [what, text] of Object.entries(metadata)) {
     it(`is not taken with ${what}, and the write goes on`, async () => {
       const encoded = `translate(encode(convert_to('{"metadata": ' || ${text} || '}', 'UTF8'), 'base64'), E'\\n', '')`;
-      await app.sql(`begin; select set_config('chronicle.context', ${encoded}, true);
+      await app.sql(`begin; select set_config('chronicle.context', extract(epoch from now()) || ':' || ${encoded}, true);
         insert into letter (doc) values ('{}'); commit`);
       await noted.spoil("insert into letter (doc) values ('{}')");
       await noted.sql(`select chronicle.flush(jsonb_build_object('exclusive', false, 'refuse', false, 'contexts',

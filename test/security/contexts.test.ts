@@ -1,8 +1,10 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import pg from "pg";
+import { withRequestContext } from "../../src/index.js";
 import { rejectionOf } from "../replay/application.js";
 import { Guarded } from "./roles.js";
+import { encodedActor, WriteDesk, type WriteForm, writeForms } from "./write-forms.js";
 
 const base64 = (value: fc.Arbitrary<unknown>) =>
   value.map((given) => Buffer.from(JSON.stringify(given) ?? "").toString("base64"));
@@ -69,9 +71,12 @@ describe("a context that nobody of ours sent", () => {
       .map((text) => text.replaceAll("*/", "").replaceAll("\0", ""));
     for (const [index, text] of texts.entries()) {
       // A comment that is opened inside a comment has to be closed as well: PostgreSQL nests them.
-      await client.query(`/*chronicle:${text.replaceAll("/*", "")}*/ insert into account (name) values ('${index}')`);
+      await client.query(`insert into account (name) values ('${index}');/*chronicle:${text.replaceAll("/*", "")}*/`);
       await client.query("begin");
-      await client.query(`set local chronicle.context = ${pg.escapeLiteral(text)}`);
+      await client.query(
+        "select set_config('chronicle.context', extract(epoch from transaction_timestamp()) || ':' || $1, true)",
+        [text],
+      );
       await client.query(`update account set name = name || '!' where name = '${index}'`);
       await client.query("commit");
     }
@@ -86,6 +91,23 @@ describe("a context that nobody of ours sent", () => {
     expect(Number(counts?.["unread"])).to.be.greaterThan(500);
   });
 
+  it("is none where it does not stand at the very end of the message", async () => {
+    const comment = `/*chronicle:${encodedActor("Mallory")}*/`;
+    for (const text of [
+      `${comment} insert into account (name) values ('in front')`,
+      `insert into account (name) values ('${comment}')`,
+      `insert into account (name) select $$;${comment}$$`,
+      `insert into account (name) values ('in the middle');${comment} select 1`,
+      `insert into account (name) values ('a blank behind');${comment} `,
+      `insert into account (name) values ('a comment behind');${comment}/**/`,
+    ])
+      await client.query(text);
+    const actors = await guarded.application.query(
+      "select distinct actor_id, metadata from (select * from chronicle.event order by position desc limit 6) e",
+    );
+    expect(actors).to.deep.equal([{ actor_id: null, metadata: {} }]);
+  });
+
   it("reads back as events, and pollutes no prototype", async () => {
     let events = 0;
     for await (const event of guarded.application.log.events()) {
@@ -93,7 +115,7 @@ describe("a context that nobody of ours sent", () => {
       expect(event.metadata).to.be.an("object");
       events++;
     }
-    expect(events).to.equal(2_000);
+    expect(events).to.equal(2_006);
     expect({}).to.not.have.property("polluted");
   });
 });
@@ -115,8 +137,67 @@ describe("requireActor", () => {
     it(`is not satisfied by ${context}`, async () => {
       const client = await guarded.connect("application");
       const sent = Buffer.from(context).toString("base64");
-      const error = await rejectionOf(client.query(`/*chronicle:${sent}*/ insert into account (name) values ('x')`));
+      const error = await rejectionOf(client.query(`insert into account (name) values ('x');/*chronicle:${sent}*/`));
       expect(error).to.include({ code: "CH001" });
     });
   }
+});
+
+/** What PostgreSQL before 18 keeps of a message: all but comments behind the last semicolon, if that is none in a comment. */
+function keptOf(message: string): string {
+  const [, kept = message] = /^([^]*;)\/\*chronicle:[^*]*\*\/$/.exec(message) ?? [];
+  return kept.slice(kept.lastIndexOf("\n") + 1).includes("--") ? message : kept;
+}
+
+describe("who and why", function () {
+  this.timeout(60_000);
+  let desk: WriteDesk;
+  before(async () => (desk = await WriteDesk.start()));
+  after(() => desk?.application.stop());
+  beforeEach(() => desk.sent.splice(0));
+
+  const ada = { actor: { type: "user", id: "Ada" } };
+  /** Of her context, as it is sent. */
+  const start = encodedActor("Ada").slice(0, 44);
+  const sizes = {
+    "a context": ada,
+    "a large context": { ...ada, metadata: { long: "x".repeat(3_000) } },
+    "no context": undefined,
+  };
+  const injections = {
+    "as it is": (value: string) => `set chronicle.context = '${value}'`,
+    "as a setting of ours": (value: string) =>
+      `select set_config(name, extract(epoch from transaction_timestamp()) || ':${value}', false)
+       from unnest(array['chronicle.context', 'chronicle.statement']) name`,
+  };
+
+  for (const inTransaction of [false, true])
+    for (const [size, context] of Object.entries(sizes))
+      for (const [name, form] of Object.entries(writeForms)) {
+        const where = `${name}${inTransaction ? " in a transaction" : ""}`;
+        const write = () =>
+          context === undefined
+            ? desk.write(form, { inTransaction })
+            : withRequestContext(context, () => desk.write(form, { inTransaction }));
+        const actor = context === undefined ? null : "Ada";
+
+        it(`is that of the request with ${where}, with ${size}, and no statistics of statements keep it`, async () => {
+          expect(await write()).to.deep.equal([actor]);
+          for (const text of desk.sent) expect(keptOf(text), "what is kept").to.not.include(start);
+        });
+
+        for (const [how, injection] of Object.entries(injections)) {
+          it(`is not what was set for the session ${how}, with ${where}, with ${size}`, async () => {
+            await desk.withClient((client) => client.query(injection(encodedActor("Mallory"))));
+            expect(await write()).to.deep.equal([actor]);
+          });
+        }
+      }
+
+  it("costs no message more, but for large contexts and named statements that somebody wrote", async () => {
+    const insert: WriteForm = (client) => client.query("insert into item (name) values ('a')");
+    await withRequestContext(ada, () => desk.write(insert, { inTransaction: false }));
+    await desk.write(writeForms["a named statement"]!, { inTransaction: false });
+    expect(desk.sent).to.have.length(2);
+  });
 });

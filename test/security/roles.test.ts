@@ -135,9 +135,12 @@ describe("roles and the log", () => {
   it("believes who the application's role says it is: it can name any actor, on its own new events only", async () => {
     const client = await guarded().connect("application");
     const said = Buffer.from(JSON.stringify({ actor: { type: "user", id: "the auditor" } })).toString("base64");
-    await client.query(`/*chronicle:${said}*/ update account set name = 'Grace again'`);
+    await client.query(`update account set name = 'Grace again';/*chronicle:${said}*/`);
     await client.query("begin");
-    await client.query(`set local chronicle.context = '${said}'`);
+    await client.query(
+      "select set_config('chronicle.context', extract(epoch from transaction_timestamp()) || ':' || $1, true)",
+      [said],
+    );
     await client.query("insert into account (name) values ('Edsger')");
     await client.query("commit");
     const actors = await guarded().application.query("select actor_id from chronicle.event order by position");

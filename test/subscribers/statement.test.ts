@@ -7,6 +7,7 @@ import {
   keepsTransaction,
   isOpenBehind,
   mayWrite,
+  movesTransaction,
   returnsToSavepoint,
   savepointsOf,
 } from "../../subscribers/statement.js";
@@ -158,7 +159,8 @@ describe("the commands of a statement", () => {
     it(`opens none by ${inLine(text)}`, () => expect(endOfBegin(text)).to.equal(-1));
   }
 
-  const session = "set show reset savepoint release rollback listen unlisten deallocate discard checkpoint".split(" ");
+  const session =
+    "begin start set show reset savepoint release rollback listen unlisten deallocate discard checkpoint".split(" ");
   const rows = "insert update delete merge with select values table copy truncate execute".split(" ");
   for (const word of session) {
     it(`writes no rows by ${word}`, () => {
@@ -173,6 +175,13 @@ describe("the commands of a statement", () => {
     });
   }
   for (const text of [
+    "set constraints all immediate",
+    "set\n CONSTRAINTS a deferred; commit",
+    "set a = 1; insert into tag values ('a')",
+    "savepoint a; insert into tag values ('a')",
+    "begin; insert into tag values ('a')",
+    "select 1; begin",
+    "select 1; /* a */ start transaction",
     "vacuum tag",
     "call insert_all()",
     "do $$ begin delete from tag; end $$",
@@ -185,6 +194,13 @@ describe("the commands of a statement", () => {
       expect(fitsInTransaction(text)).to.equal(false);
     });
   }
+});
+
+describe("a text that moves the transaction", () => {
+  const inTheMiddle = ["insert into tag values ('a'); begin", "begin; select 1", "commit", "select 1; rollback to a"];
+  for (const text of inTheMiddle) it(`is ${text}`, () => expect(movesTransaction(text)).to.equal(true));
+  for (const text of ["insert into tag values ('begin; commit')", "select 1; savepoint a", "call rollback_to_a()"])
+    it(`is not ${text}`, () => expect(movesTransaction(text)).to.equal(false));
 });
 
 describe("a transaction of the application", () => {

@@ -1,10 +1,11 @@
 import { expect } from "chai";
+import type pg from "pg";
 import { withRequestContext } from "../../src/index.js";
 import { TrackedApplication } from "../tracked-application.js";
 import { blog, Tag } from "./entities/blog.js";
 
 const ada = { actor: { type: "user", id: "Ada" } };
-/** Too large for a comment: it is told by SET LOCAL. */
+/** Too large for a comment: it is set for the transaction. */
 const grace = { actor: { type: "user", id: "Grace" }, metadata: { long: "x".repeat(9_000) } };
 
 describe("what the server was told of who acts", () => {
@@ -37,6 +38,27 @@ describe("what the server was told of who acts", () => {
     const block = "do $$ begin insert into tag values ('of a block'); end $$";
     await withRequestContext(grace, () => application.manager.query(block));
     expect(await actors()).to.deep.equal(["Grace"]);
+  });
+
+  it("ends with the transaction also if it was large", async () => {
+    const inTransaction = (name: string) => application.manager.transaction((manager) => manager.insert(Tag, { name }));
+    await withRequestContext(grace, async () => {
+      await inTransaction("large, in a transaction");
+      await inTransaction("large, in the next one");
+    });
+    expect(await actors()).to.deep.equal(["Grace", "Grace"]);
+  });
+
+  it("goes on in a transaction that is begun again", async () => {
+    const runner = application.dataSource.createQueryRunner();
+    await runner.query("begin");
+    await withRequestContext(grace, () => runner.manager.insert(Tag, { name: "of a large context" }));
+    await runner.query("begin");
+    const named = { name: "by nobody, named", text: "insert into tag values ('by nobody, named')" };
+    await ((await runner.connect()) as pg.ClientBase).query(named);
+    await runner.query("commit");
+    await runner.release();
+    expect(await actors()).to.deep.equal(["Grace", null]);
   });
 
   it("goes back with the savepoint in which it was said", async () => {

@@ -16,7 +16,8 @@ describe("what is known of a connection's transaction", () => {
 
   /** An open transaction that holds the lock and has a note. */
   function work(): void {
-    transaction.begin("START TRANSACTION", "ada");
+    transaction.begin("START TRANSACTION");
+    transaction.told = "ada";
     transaction.locked = true;
     touch();
   }
@@ -26,21 +27,25 @@ describe("what is known of a connection's transaction", () => {
     expect(known()).to.deep.equal(nothing);
   });
 
-  it("begins with what the server is told then, and with no notes of statements before it", () => {
+  it("begins with nothing that was set, and with no notes of statements before it", () => {
     touch();
     transaction.locked = true;
-    transaction.begin("START TRANSACTION", "ada");
-    expect(known()).to.deep.equal({ open: true, told: "ada", locked: false, noted: false });
+    transaction.begin("START TRANSACTION");
+    expect(known()).to.deep.equal({ open: true, told: "", locked: false, noted: false });
   });
 
   it("goes on where it is begun again, which Postgres only warns of", () => {
     work();
-    transaction.begin("BEGIN", "ada");
-    expect(known()).to.include({ open: true, noted: true });
+    transaction.begin("BEGIN");
+    expect(known(), "what was set goes on too, if the transaction was one").to.include({
+      open: true,
+      noted: true,
+      told: undefined,
+    });
   });
 
   it("is over again where one message begins and ends it", () => {
-    transaction.begin("BEGIN; COMMIT", "ada");
+    transaction.begin("BEGIN; COMMIT");
     expect(known()).to.deep.equal(nothing);
   });
 
@@ -71,8 +76,8 @@ describe("what is known of a connection's transaction", () => {
     expect(known()).to.deep.equal({ ...nothing, open: true });
     transaction.follow("insert into tag values ('rock and chain'); commit");
     expect(known()).to.deep.equal(nothing);
-    transaction.begin("begin; commit; start transaction", "ada");
-    expect(known(), "told the first of the two").to.include({ open: true, told: "" });
+    transaction.begin("begin; commit; start transaction");
+    expect(known()).to.include({ open: true, told: "" });
   });
 
   it("does not know what it told and locked before a savepoint that is returned to", () => {
