@@ -42,11 +42,11 @@ export const remainingAttacks: readonly (Attack & { readonly outcome: RegExp })[
     outcome: /stopped: .*event_pkey|stopped: .*maximum value/,
   },
   {
-    title: "writes in another's name, where contexts are not signed",
+    title: "writes in another's name",
     as: "application",
     writes: 1,
     run: async (scene: Scene) => {
-      await scene.run([`/*chronicle:${actor}*/ insert into sample (id) values ('forged')`]);
+      await scene.run([`insert into sample (id) values ('forged');/*chronicle:${actor}*/`]);
       const [event] = await eventLog(await scene.guarded.open("reader")).history(Sample, "forged");
       return `signed by ${event?.actor?.id}`;
     },
