@@ -254,7 +254,7 @@ describe("bad input to a running application", () => {
     for (const [options, ...words] of [
       [{ clockSkewSeconds: Number.NaN }, "NaN"],
       [{ clockSkewSeconds: 1e300 }, "clockSkewSeconds", "86400"],
-      [{ limits: { dataBytes: 1e12 } }, "limits.dataBytes", "2147483647"],
+      [{ limits: { dataBytes: 1e12 } }, "limits.dataBytes", "67108864"],
       [{ schema: "é".repeat(32) }, "schema", "63 bytes"],
       [{ schema: "pg_log" }, "schema", "pg_"],
       [{ lok: {} }, 'unknown option "lok"', 'Did you mean "lock"?'],

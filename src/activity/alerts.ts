@@ -41,9 +41,13 @@ export class Alerts {
     beside?: Statement,
   ): Promise<Alert[]> {
     const hits = this.#hitsOf(entries);
+    const written = recordEntries(schema, entries, beside);
+    if (hits.length === 0) {
+      await session.sendQualified(written);
+      return [];
+    }
     return session.transaction(async () => {
-      await session.rows(recordEntries(schema, entries));
-      if (beside !== undefined) await session.rows(beside);
+      await session.rows(written);
       return this.#raise(session, schema, hits);
     });
   }

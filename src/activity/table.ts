@@ -5,9 +5,13 @@ import { raw, sql, type Statement } from "../core/sql.js";
 import { pageOf } from "../log/page.js";
 import type { ActivityEntry } from "./entry.js";
 
-/** Adds entries, in a function that may: the application's role needs no right on the table. */
-export function recordEntries(schema: string, entries: readonly ActivityEntry[]): Statement {
-  return sql`select ${raw(schema)}.record_activity(${JSON.stringify(entries.map(rowOf))}::pg_catalog.json)`;
+/**
+ * Adds entries, in a function that may: the application's role needs no right on the table. `beside` is SQL for what is
+ * done with it. Every name is qualified.
+ */
+export function recordEntries(schema: string, entries: readonly ActivityEntry[], beside?: Statement): Statement {
+  const json = JSON.stringify(entries.map(rowOf));
+  return sql`select ${raw(schema)}.record_activity(${json}::pg_catalog.json)${beside === undefined ? raw("") : sql`, ${beside}`}`;
 }
 
 /** Without what is null: the fewer keys, the less there is to parse. As json, it is parsed a fifth faster than as jsonb. */

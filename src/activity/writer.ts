@@ -40,17 +40,17 @@ export class Writer {
     ours.add(createHash("sha256").update(this.#run).digest("hex"));
   }
 
-  /** To go with a write, in the same transaction, so that both are there or neither. */
+  /** SQL to go with a write, in the same statement, so that both are there or neither. */
   seen(waiting: number): Statement {
     this.#isKnown = true;
     this.#waiting = waiting;
-    return sql`select ${raw(this.schema)}.activity_alive(${this.#run}, ${node}, ${waiting}, ${this.queue})`;
+    return sql`${raw(this.schema)}.activity_alive(${this.#run}, ${node}, ${waiting}, ${this.queue})`;
   }
 
   /** Says that this process is alive, whatever it writes. */
   async beat(session: Session): Promise<void> {
     if (!this.#isKnown) return;
-    await session.rows(this.seen(this.#waiting));
+    await session.rows(sql`select ${this.seen(this.#waiting)}`);
   }
 
   /** Nothing waits any more: whatever becomes of this process, nothing is lost. */

@@ -57,6 +57,15 @@ export class Session {
     return (await this.#send<TextRow>({ ...statement, types: asText })).rows;
   }
 
+  /** Runs one statement as one message, outside of pinned settings: every name in it must be qualified. */
+  async sendQualified(statement: Statement): Promise<void> {
+    try {
+      await this.#query(statement);
+    } catch (error) {
+      throw ownError(error);
+    }
+  }
+
   /** The rows with values as the application's own type parsers give them. */
   async typedRows(statement: Statement): Promise<Record<string, unknown>[]> {
     return (await this.#send<Record<string, unknown>>(statement)).rows;

@@ -250,7 +250,7 @@ describe("activity under faults", function () {
 
   it("says with each write how many entries wait behind it", async () => {
     await app.query(`create table told (id serial, waiting integer);
-      create function told() returns trigger language plpgsql as $$ begin insert into told (waiting) values (new.waiting); return null; end $$;
+      create function told() returns trigger language plpgsql as $$ begin insert into public.told (waiting) values (new.waiting); return null; end $$;
       create trigger told after insert or update of waiting on chronicle.activity_writer for each row execute function told()`);
     const dataSource = await open(app.database.url, {});
     try {

@@ -180,7 +180,7 @@ describe("status", () => {
   it("finds a renamed table", async () => {
     await application.query("alter table invoice rename to bill");
     expect((await findings()).map(({ message }) => message)).to.deep.equal([
-      "The table public.invoice of Invoice is called bill now.",
+      "The table public.invoice of Invoice is called public.bill now.",
     ]);
     await application.query("alter table bill rename to invoice");
     expect(await findings()).to.deep.equal([]);
