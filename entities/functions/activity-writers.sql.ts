@@ -28,7 +28,7 @@ $$;
 
 /**
  * For processes that ended without a farewell: adds the entry that says what each may have lost, once, and forgets it.
- * So a wrong call can add such an entry, and hide none.
+ * So a wrong call adds an entry that is not true, and hides at most what a process loses before its next write.
  */
 export const takeLostWriters = (s: string): string => `-- version: 1
 create or replace function ${s}.take_lost_writers(digests text[], on_node text)
