@@ -54,7 +54,7 @@ export function laterValues(source: FoldSource, table: FoldTable, alive: string)
   const migrated = "jsonb_build_object('from', p.previous -> v.key, 'to', p.data -> v.key, 'at', e.position)";
   const all = list([...filled, ...rewritten].map(({ name }) => name));
   const changes = (what: string) => `(
-          select coalesce(jsonb_object_agg(v.key, ${what}), '{}')
+          select coalesce(${schema}.merge(jsonb_build_object(v.key, ${what})), '{}')
           from jsonb_object_keys(p.data || p.previous) v (key)
           where v.key = any (${all}))`;
   // As text, such a value is written otherwise than in the log.
@@ -103,10 +103,10 @@ export function laterValues(source: FoldSource, table: FoldTable, alive: string)
     ),
     later as (
       select l.record_key, (
-        select jsonb_object_agg(c.name, case
+        select ${raw(schema)}.merge(jsonb_build_object(c.name, case
           when l.writes -> c.name -> 'at' < l.firsts -> c.name -> 'at' then l.writes -> c.name
           else coalesce(l.firsts -> c.name, '{}') || coalesce(l.writes -> c.name, (l.lasts -> c.name) - 'from')
-        end)
+        end))
         from unnest(${raw(all)}) c (name)
         where l.writes ? c.name or l.firsts ? c.name) as became
       from later_events l

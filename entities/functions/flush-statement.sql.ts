@@ -100,7 +100,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- The row as it is now and the record's last state in the log. Columns that the table no longer has, or did not have then, are compared as
--- if they had been null. Cost: a record's events since its last create are read and merged, by themselves
+-- if they had been null. No aggregate makes a value of it again: that takes time with the square of a document's keys. Cost: a record's events since its last create are read and merged, by themselves
 -- first, because their few columns are copied with each: a record with thousands of updates is dear to update.
 create or replace function ${s}.flush_changes(t ${s}.tracked) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -123,7 +123,9 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       having coalesce(bool_and(e.action <> 'destroy'), true)
     ) f on true
     left join lateral (
-      select jsonb_object_agg(k.name, coalesce(f.old -> k.name, 'null')) as old from jsonb_object_keys(l.new) as k (name)
+      select jsonb_object_agg(k.name, 'null'::jsonb)
+        || (f.old - array(select o.name from jsonb_object_keys(f.old) o (name) where not l.new ? o.name)) as old
+      from jsonb_object_keys(l.new) as k (name)
     ) b on f.old is not null$query$,
     ${s}.image_sql(t.table_oid, t.excluded_columns), p.row_of_note, ${s}.flush_notes(t), p.in_log,
     coalesce(t.today, 'd.data'), t.fills)

@@ -57,11 +57,7 @@ async function eachApart(
 
 function show(schema: string, names: readonly string[], events: Statement): Statement {
   const pick = (values: string) =>
-    raw(
-      `(select coalesce(jsonb_object_agg(v.key, v.value), '{}')
-        from jsonb_each(${values}) v
-        where v.key = any (n.names))`,
-    );
+    raw(`${values} - array(select v.key from jsonb_object_keys(${values}) v (key) where v.key <> all (n.names))`);
   return sql`
     insert into ${raw(schema)}.event_late (position, data, previous)
     select e.position, ${pick("s.data")}, ${pick("s.previous")}
