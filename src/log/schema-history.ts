@@ -12,6 +12,8 @@ export interface Move {
 
 /** Types whose values PostgreSQL writes otherwise as text than as JSON. */
 const hasOwnForm = /\[\]$|^timestamp/;
+/** Of these, those that are known by their oid alone: timestamp and timestamptz. */
+const ownFormIds: ReadonlySet<number> = new Set([1114, 1184]);
 const isText = /^(text|character|citext)/;
 
 /** A column whose first values DDL gave row by row after a point in time. */
@@ -219,7 +221,10 @@ export class SchemaHistory {
       const typeId = types.at(-1)?.typeId;
       const shapesBefore = this.#shapesWith(id, (other) => other !== typeId);
       const isRetyped = shapesBefore.length > 0 || new Set(types.map((of) => `${of.typeId} ${of.type}`)).size > 1;
-      const losesForm = types.some(({ type }) => hasOwnForm.test(type)) && isText.test(types.at(-1)?.type ?? "");
+      const hadOwnForm =
+        types.some(({ type }) => hasOwnForm.test(type)) ||
+        this.#shapesWith(id, (seen) => ownFormIds.has(seen)).length > 0;
+      const losesForm = hadOwnForm && isText.test(types.at(-1)?.type ?? "");
       if (!isRetyped) return [];
       const [once, rekeyed] = [by.length === 1, by.some((change) => change.rekeyed)];
       return [{ name, position: last.position, since: first.position, shapesBefore, once, losesForm, rekeyed }];

@@ -2,6 +2,7 @@ import type pg from "pg";
 import { type ChangeStep, type Excuse, type Names, notedOther, type OnCopies, type Other } from "./change.js";
 import { sqlOf } from "./column-types.js";
 import { expressionOf, liveName, type Model, type Table } from "./model.js";
+import { noteRecordsOf } from "./lives.js";
 import { listed, quoted } from "./quoted.js";
 import type { RightTexts } from "./row-differences.js";
 
@@ -133,6 +134,12 @@ export class Copies {
 
   madeAgain(tableId: number): void {
     this.#madeAgain.add(tableId);
+  }
+
+  /** Every record has another key: what was ended before is not to be found under the new one. */
+  async rekeyed(client: pg.Client, table: Table): Promise<void> {
+    for (const { name } of this.all.filter(({ tableId }) => tableId === table.id))
+      await noteRecordsOf(client, table, name);
   }
 
   /** No row is left of which the log could learn what became of a record. */

@@ -38,6 +38,13 @@ export async function noteOtherKeys(
   return true;
 }
 
+/** After DDL that gave all records other keys: those of a copy have ended too, whichever rows there are now. */
+export async function noteRecordsOf(client: pg.Client, table: Table, copy: string): Promise<void> {
+  await client.query(
+    `insert into scratch.deaths (table_id, key) select distinct ${table.id}, ${keyOf(table, "c")} from ${copy} c`,
+  );
+}
+
 /** After DDL that took rows away: they have ended. */
 export async function noteLostRows(client: pg.Client, table: Table, before: readonly string[]): Promise<void> {
   const now = await keys(client, table);

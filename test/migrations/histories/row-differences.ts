@@ -1,4 +1,5 @@
 import { differencesOf } from "../../live-rows.js";
+import { sqlOf } from "./column-types.js";
 import type { Table } from "./model.js";
 
 /** What one set of rows, as rowsOf gives them, has other than another, by column; a line for each key. */
@@ -16,7 +17,12 @@ export function rowDifferences(table: Table, is: readonly string[], wanted: read
 export function wrongRows({ name, columns }: Table, is: readonly string[], right: readonly RightTexts[]): string[] {
   const rows = new Set(is.map(textsOf));
   const keys = columns.flatMap(({ role }, index) => (role === "key" ? [index] : []));
-  const isRight = (texts: Texts, wanted: RightTexts, index: number) => wanted[index]?.includes(texts[index] ?? null);
+  // A number as a key is the same with any scale.
+  const hasScale = columns.map(({ role, type }) => role === "key" && sqlOf(type).startsWith("numeric"));
+  const isRight = (texts: Texts, wanted: RightTexts, index: number) =>
+    wanted[index]?.some((text) =>
+      hasScale[index] === true ? Number(text) === Number(texts[index]) : text === texts[index],
+    );
   const lines = right.flatMap((wanted) => {
     const candidates = [...rows].filter((row) => keys.every((index) => isRight(row, wanted, index)));
     const texts = candidates.find((row) => columns.every((_, index) => isRight(row, wanted, index))) ?? candidates[0];
