@@ -142,7 +142,8 @@ function isKnown(name: string): string {
 }
 
 /**
- * SQL: a branch that refuses a record whose value the DDL never met, if it did anything that a plain cast does not do.
+ * SQL: a branch that refuses a record whose value the DDL never met, if it did anything that a plain cast does not do:
+ * if it made another value of one, not only a first one.
  */
 function refusal(
   { name, since, once, losesForm, rekeyed }: Rewritten,
@@ -158,9 +159,10 @@ function refusal(
     ? sql`true`
     : sql`exists (
     select from ${raw(schema)}.event e left join ${raw(schema)}.event_sensitive s on s.position = e.position
-    cross join lateral (select case when s.data is null then e.data else e.data || s.data end as data) d
+    cross join lateral (
+      select case when s.previous is null then e.previous else e.previous || s.previous end as data) d
     where e.table_name = any (${table.logNames}) and e.origin = 'migration' and e.action = 'update'
-    and e.position > ${since} and ${data} ? ${column}
+    and e.position > ${since} and ${data} ->> ${column} is not null
   )`;
   const metAnother = once && !isUnknown ? sql`l.became ? ${column}` : sql`true`;
   return sql`when (r.state ->> ${column} is not null ${raw(first)}) and not ${raw(isKnown(name))} and ${metAnother} and ${isConverted}
