@@ -198,6 +198,7 @@ describe("who and why", function () {
     const insert: WriteForm = (client) => client.query("insert into item (name) values ('a')");
     await withRequestContext(ada, () => desk.write(insert, { inTransaction: false }));
     await desk.write(writeForms["a named statement"]!, { inTransaction: false });
-    expect(desk.sent).to.have.length(2);
+    // A transaction of ours would begin with a message too; a COMMIT alone is what an earlier test left on the way.
+    expect(desk.sent.filter((text) => text !== "commit")).to.have.length(2);
   });
 });
