@@ -35,9 +35,9 @@ begin
     where c.relnamespace = '${s}'::regnamespace and c.relkind in ('r', 'p') and (of is null or c.oid = of)
   loop
     execute format(
-      'create or replace trigger guarded before insert or update or delete or truncate on %1$s for each statement '
-      'when (not has_table_privilege(%1$L::regclass, ''TRIGGER WITH GRANT OPTION'')) '
-      'execute function ${s}.refuse_change(''only the log itself writes here'')', guarded);
+      'create or replace trigger guarded before insert or update or delete or truncate on %s for each statement '
+      'when (not has_table_privilege(%L::regclass, ''TRIGGER WITH GRANT OPTION'')) '
+      'execute function ${s}.refuse_change(''only the log itself writes here'')', guarded, guarded);
   end loop;
   for guarded in
     select c.oid
