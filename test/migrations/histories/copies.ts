@@ -53,9 +53,7 @@ export class Copies {
         ...this.all,
         { bookmark, tableId: table.id, name, had, lost: [], others: [], excuses: [...excuses, ...this.#excuses] },
       ];
-      for (const { id, type } of table.columns.filter(
-        (column) => !this.#known.has(column.id) && column.generated === null,
-      )) {
+      for (const { id, type } of table.columns.filter((column) => !this.#known.has(column.id))) {
         const sql = (copy: string, names: Names) => notedOther(copy, names, sqlOf(type), "null", "false");
         await this.#change(client, this.#named(name), {
           tableId: table.id,
