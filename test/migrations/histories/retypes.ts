@@ -155,8 +155,8 @@ const sameTypeUsing: ChangeKind = (model, table, dice) => {
 };
 
 /**
- * What the expression makes of a value that its row does not have any more, nobody saw: a cast of it is as right. So is
- * that of a key, which makes every record another one.
+ * What the expression makes of a value that its row does not have any more, nobody saw: a cast of it is as right. So it
+ * is if the row goes without an event before the next install, and for a key, which makes every record another one.
  */
 function castOnly(table: Table, { column: { id, name, role }, type, using = "" }: Retype): OnCopies {
   const own = `c.${quoted(name)}`;
@@ -167,7 +167,7 @@ function castOnly(table: Table, { column: { id, name, role }, type, using = "" }
     tableId: table.id,
     sql: (copy, names) =>
       notedOther(copy, names, sqlOf(type), `${own}::${sqlOf(type)}`, role === "key" ? "true" : `not ${seen(copy)}`),
-    other: { id, type },
+    other: { id, type, isOfWindow: true },
   };
 }
 
