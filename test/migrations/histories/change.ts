@@ -16,6 +16,8 @@ export interface OnCopies {
   readonly others?: {
     readonly id: number;
     readonly type: ColumnType;
+    /** Of the texts of lost values, instead. (Default: false) */
+    readonly areLost?: boolean;
     readonly sql: (copy: string, name: string) => string;
   };
 }

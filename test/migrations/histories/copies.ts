@@ -102,9 +102,9 @@ export class Copies {
     client: pg.Client,
     name: string,
     before: Copy["others"],
-    { id, type, sql }: NonNullable<OnCopies["others"]>,
+    { id, type, sql, areLost = false }: NonNullable<OnCopies["others"]>,
   ): Promise<void> {
-    for (const other of before.filter((candidate) => candidate.id === id && candidate.isLost !== true)) {
+    for (const other of before.filter((one) => one.id === id && (one.isLost === true) === areLost)) {
       if (await tried(client, sql(name, other.value), { isOptional: true })) {
         const { others } = this.#named(name);
         this.#replace(this.#named(name), { others: others.map((one) => (one === other ? { ...one, type } : one)) });
@@ -179,7 +179,8 @@ export class Copies {
   /** For each row and column of today the texts that are right. */
   async rightTexts(client: pg.Client, copy: Copy, table: Table): Promise<RightTexts[]> {
     const columns = table.columns.map(({ id, name, role, type, generated }) => {
-      const own = role === "excluded" ? "null::text" : `c.${quoted(name)}::text`;
+      if (role === "excluded") return "'[null]'::jsonb";
+      const own = `c.${quoted(name)}::text`;
       const others = copy.others.filter(
         (other) =>
           other.id === id &&

@@ -1,4 +1,4 @@
-import type { ChangeKind, ChangeStep } from "./change.js";
+import type { ChangeKind, ChangeStep, OnCopies } from "./change.js";
 import { type EnumType, sqlOf } from "./column-types.js";
 import { type Column, liveName, type Model, type Table } from "./model.js";
 import { literal, quoted } from "./quoted.js";
@@ -26,14 +26,25 @@ const columnsOf = (model: Model, { name }: EnumType): { table: Table; column: Co
       .map((column) => ({ table, column })),
   );
 
-/** Copies have the same type, so that they follow by themselves. */
+/** Copies have the same type, so that they follow by themselves; not so the texts of values that an older type had. */
 function relabelled(model: Model, of: EnumType, renames: readonly (readonly [string, string])[]): ChangeStep[] {
   let now = of.labels;
   return renames.map(([from, to]) => {
     now = now.map((label) => (label === from ? to : label));
     const sql = `alter type ${quoted(of.name)} rename value ${literal(from)} to ${literal(to)}`;
-    return { sql, after: withLabels(model, of, now, "relabelled") };
+    const onCopies = columnsOf(model, of).map(({ table, column }) => lostTexts(table, column, from, to));
+    return { sql, onCopies, after: withLabels(model, of, now, "relabelled") };
   });
+}
+
+function lostTexts({ id: tableId }: Table, { id, type }: Column, from: string, to: string): OnCopies {
+  const [old, label] = [from, to].map(literal);
+  const relabel = (text: string) =>
+    typeof type !== "string" && type.isArray
+      ? `array_replace(${text}::text[], ${old}, ${label})::text`
+      : `case ${text} when ${old} then ${label} else ${text} end`;
+  const sql = (copy: string, text: string) => `update ${copy} set ${text} = ${relabel(text)}`;
+  return { tableId, sql: () => "select", others: { id, type: "text", areLost: true, sql } };
 }
 
 const renameLabel: ChangeKind = (model, _table, dice) => {
