@@ -94,13 +94,18 @@ export function hasOtherKeys(before: Model, now: Model): boolean {
   return JSON.stringify(typesOf(before)) !== JSON.stringify(typesOf(now));
 }
 
-/** Whether labels of a table's key have other names: then all of its records end, whichever labels its rows have. */
+/**
+ * Whether labels of a table's key have other names: then all of its records end, whichever labels its rows have. Those of
+ * a type that was made again are other labels, not other names.
+ */
 export function hasOtherLabels(before: Model, now: Model, table: Table): boolean {
   const labelsOf = ({ enums }: Model) =>
     keysOf(table).map(
       ({ type }) => typeof type !== "string" && enums.find(({ name }) => name === type.enumName)?.labels,
     );
-  return JSON.stringify(labelsOf(before)) !== JSON.stringify(labelsOf(now));
+  const isMadeAgain = ({ type }: Column) =>
+    typeof type !== "string" && now.enums.find(({ name }) => name === type.enumName)?.touched === "made again";
+  return !keysOf(table).some(isMadeAgain) && JSON.stringify(labelsOf(before)) !== JSON.stringify(labelsOf(now));
 }
 
 const names = ["a", "b", "c", "d", "name", "plan", "camelCase", "user", "x y", "data", "position"];
