@@ -30,6 +30,7 @@ export class Copies {
   #known = new Set<number>();
   /** Tables, until the next install, whose records have other keys, and those that are others themselves. */
   readonly #unwitnessed = new Set<number>();
+  readonly #rekeyed = new Set<number>();
   readonly #madeAgain = new Set<number>();
   readonly #excuses = new Set<Excuse>();
 
@@ -134,8 +135,16 @@ export class Copies {
     this.#madeAgain.add(tableId);
   }
 
-  /** Every record has another key: what was ended before is not to be found under the new one. */
-  async rekeyed(client: pg.Client, table: Table): Promise<void> {
+  /**
+   * Records have other keys: those of the copies have ended, and so will those of copies that are yet to be taken when
+   * the next install learns of it.
+   */
+  async rekeyed(client: pg.Client, table: Table, { isKnown }: { isKnown: boolean }): Promise<void> {
+    this.#rekeyed.add(table.id);
+    if (isKnown) await this.#endRecords(client, table);
+  }
+
+  async #endRecords(client: pg.Client, table: Table): Promise<void> {
     for (const { name } of this.all.filter(({ tableId }) => tableId === table.id))
       await noteRecordsOf(client, table, name);
   }
@@ -153,6 +162,8 @@ export class Copies {
     this.#known = idsOf(model);
     for (const { name, others } of this.all)
       for (const other of others) if (other.onceRewritten === true) await this.#forget(client, name, other);
+    for (const table of model.tables) if (this.#rekeyed.has(table.id)) await this.#endRecords(client, table);
+    this.#rekeyed.clear();
     this.#unwitnessed.clear();
     this.#madeAgain.clear();
     this.#excuses.clear();
