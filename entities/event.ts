@@ -45,6 +45,8 @@ export class ChronicleEvent {
   @Column({ type: "text", name: "tenant", nullable: true }) tenant!: string | null;
   @Column({ type: "text", name: "correlation_id", nullable: true }) correlationId!: string | null;
   @Column({ type: "text", name: "causation_id", nullable: true }) causationId!: string | null;
+  /** The key that signed who and why; null where none did. */
+  @Column({ type: "text", name: "signed_by", nullable: true }) signedBy!: string | null;
   @Column({ type: "bigint", name: "transaction_id" }) transactionId!: string;
   @Column({ type: "smallint", name: "epoch" }) epoch!: number;
   @Column({ type: "timestamp with time zone", name: "occurred_at" }) occurredAt!: Date;

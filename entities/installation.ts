@@ -12,6 +12,7 @@ export class ChronicleInstallation {
   /** The arguments of the advisory lock, as SQL. */
   @Column({ type: "text", name: "lock_arguments" }) lockArguments!: string;
   @Column({ type: "boolean", name: "require_actor" }) requireActor!: boolean;
+  @Column({ type: "boolean", name: "require_signed" }) requireSigned!: boolean;
   /** How many bytes an event's `data` and `previous` may have together. */
   @Column({ type: "integer", name: "data_limit" }) dataLimit!: number;
   /** Where partitions were dropped: the first position that was kept. What is before it stands for what they held. */

@@ -4,7 +4,7 @@ import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
 import { sendableContext } from "../src/core/request-context.js";
 import { asOwner } from "../src/core/rights.js";
-import { setContext } from "../src/core/sent-context.js";
+import { setContextOf } from "../src/core/sent-context.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import { markOrigin } from "../src/log/origin.js";
@@ -34,7 +34,7 @@ export async function revert<Row = Record<string, unknown>>(
   id: RecordId,
   point: PointInTime,
 ): Promise<RecordedEvent<Row> | null> {
-  const { schema } = attachmentOf(dataSource);
+  const { schema, options } = attachmentOf(dataSource);
   if (trackedTableOf(dataSource, entity).auditOnly) {
     throw new EventLogError("NOT_TRACKED", "An entity for audit only is never brought back.", {
       hint: "Track it without `auditOnly`.",
@@ -71,8 +71,7 @@ export async function revert<Row = Record<string, unknown>>(
             throw foldFailure(error, source, table);
           });
         const context = contextOf(cut);
-        const encoded = Buffer.from(context).toString("base64");
-        await session.rows({ text: setContext, values: [encoded] });
+        await setContextOf(session, options, context);
         if (!(await write(session, schema, table, JSON.stringify(idColumns(table, id))))) return null;
         await recordUnlessCaptured(session, schema, table, context);
         const written = sql`e.table_name = ${table.tableName} and e.record_key = ${key}

@@ -64,7 +64,7 @@ export function trackedClient(Base: PgClientClass, options: CheckedOptions, link
 
     #sendBySteps(given: unknown, query: Query, text: string, values: unknown, callback: unknown): unknown {
       const parameters = Array.isArray(values) ? values : ((query as { values?: unknown[] }).values ?? []);
-      let statement = { query, text, values: parameters, encoded: sendableContext()?.encoded ?? "" };
+      let statement = { query, text, values: parameters, encoded: sendableContext()?.encoded ?? options.context.none };
       let name: string | undefined;
       const arounds: NonNullable<NonNullable<ReturnType<Step>>["around"]>[] = [];
       for (const step of steps) {
@@ -136,6 +136,7 @@ export function trackedClient(Base: PgClientClass, options: CheckedOptions, link
         transaction,
         isInTransaction: () => saysInTransaction(this),
         own: own as Connection["own"],
+        pid: () => (this as { processID?: unknown }).processID,
         database: `${host}:${port}/${database}`,
       };
     }

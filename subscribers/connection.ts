@@ -11,12 +11,12 @@ export interface Query {
   readonly [ownStatement]?: boolean;
 }
 
-/** A statement that is about to be sent, in a request context or in none (""). */
+/** A statement that is about to be sent, in a request context or in none. */
 export interface Statement {
   readonly query: Query;
   readonly text: string;
   readonly values: readonly unknown[];
-  /** The request context, in base64. */
+  /** The request context, in base64; it is not signed yet. */
   readonly encoded: string;
 }
 
@@ -25,6 +25,8 @@ export interface Connection {
   readonly transaction: Transaction;
   /** Whether the server said with its last answer that a transaction is open; undefined where the Client cannot tell. */
   isInTransaction(): boolean | undefined;
+  /** The server's process, which the Client learns as it connects. */
+  pid(): unknown;
   /** Host, port and name: what was found out about one database does not hold for another. */
   readonly database: string;
   /** Sends a statement of the library's own, which no step sees. */

@@ -17,5 +17,5 @@ export function stepsOf(options: CheckedOptions, link: Link): readonly Step[] {
   if (options.capture === "subscriber")
     return [limitContext(options.limits), begin(gate), note(link, report), flush(options, report)];
   const locks = options.lock.mode === "exclusive" ? [lockFirst(gate, options.schema)] : [];
-  return [limitContext(options.limits), begin(gate), ...locks, tell(gate)];
+  return [limitContext(options.limits), begin(gate), ...locks, tell(gate, options.context)];
 }

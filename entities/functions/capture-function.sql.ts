@@ -2,7 +2,7 @@ import { transactionStart } from "../../src/core/sent-context.js";
 import { pinnedSettings } from "./pinned-settings.js";
 
 /** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
-export const captureFunction = (s: string): string => `-- version: 7
+export const captureFunction = (s: string): string => `-- version: 8
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
@@ -21,7 +21,7 @@ as %L$header$, 'capture_' || tracked_id, format($function$
 declare
   message text := current_query();
   sent text := ${s}.sent_context(message);
-  context jsonb := case when sent <> '' then ${s}.read_context(sent) end;
+  context jsonb := %15$s;
   known boolean := false;
   affected integer;
   tail_sleeps boolean;
@@ -61,9 +61,14 @@ begin
   return null;
 end $function$,
     'capture_' || tracked_id,
-    case when setup.require_actor then $actor$if context -> 'actor' is null then
+    concat_ws(E'\n  ',
+      case when setup.require_signed then $signed$if context ->> 'signedBy' is null then
+    raise exception 'a tracked write on % needs a request context that is signed: %', TG_TABLE_NAME,
+      coalesce(context #>> '{metadata,chronicle}', 'it has none') using errcode = 'CH008';
+  end if;$signed$ end,
+      case when setup.require_actor then $actor$if context -> 'actor' is null then
     raise exception 'a tracked write on % needs an actor', TG_TABLE_NAME using errcode = 'CH001';
-  end if;$actor$ else '' end,
+  end if;$actor$ end),
     setup.lock_arguments,
     case when at_row_level.written is null then ${s}.shape_check(t, 'new_rows') else 'null' end,
     case when at_row_level.written is null then ${s}.shape_check(t, 'old_rows') else 'null' end,
@@ -74,7 +79,9 @@ end $function$,
     ${s}.capture_statement(tracked_id, 'DELETE', 'context', known => true),
     at_row_level.declared, at_row_level.first, at_row_level.written,
     case when exists (select from pg_trigger g where g.tgrelid = t.table_oid and g.tgdeferrable and not g.tgisinternal)
-      then $remember$perform set_config('chronicle.statement', concat(${transactionStart}, ':', sent), true);$remember$ end));
+      then $remember$perform set_config('chronicle.statement', concat(${transactionStart}, ':', sent), true);$remember$ end,
+    case when exists (select from ${s}.context_key) then '${s}.read_signed(sent)'
+      else 'case when sent <> '''' then ${s}.read_context(sent) end' end));
   -- Whoever may execute it could put it on a table of their own and so write events of this one.
   execute format('revoke all on function ${s}.%I() from public', 'capture_' || tracked_id);
 end $make$;

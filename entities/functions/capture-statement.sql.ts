@@ -21,7 +21,7 @@ const source: Omit<EventSource, "effects" | "hidden" | "shape"> = {
  * columns that `relation` has now: those that came later are kept apart. `shape` is spliced in too: under which they
  * are written.
  */
-export const captureStatement = (s: string): string => `-- version: 6
+export const captureStatement = (s: string): string => `-- version: 7
 drop function if exists ${s}.capture_statement(smallint, text, text, boolean, regclass);
 create or replace function ${s}.capture_statement(
   tracked_id smallint, operation text, context text, known boolean default false, relation regclass default null,

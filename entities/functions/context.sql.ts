@@ -18,13 +18,13 @@ $$;
  * The message is `current_query()`, the client's whole one, also inside functions and cascades. There is none any more when deferred
  * triggers fire after an autocommit statement: capture remembered for them what came with it.
  */
-export const sentContext = (s: string): string => `-- version: 3
+export const sentContext = (s: string): string => `-- version: 4
 drop function if exists ${s}.sent_context();
 create or replace function ${s}.sent_context(message text) returns text
 language sql stable as $$
   select case
     when pg_catalog.split_part(message, '*/', -1) operator(pg_catalog.<>) '' then ${s}.context_set('chronicle.context')
-    when pg_catalog.split_part(message, '/*chronicle:', -1) operator(pg_catalog.~) '^[A-Za-z0-9+/]+=*[*]/$|^[*]/$'
+    when pg_catalog.split_part(message, '/*chronicle:', -1) operator(pg_catalog.~) '^[A-Za-z0-9+/]+=*([.][A-Za-z0-9_.-]+)?[*]/$|^[*]/$'
     then pg_catalog.split_part(pg_catalog.split_part(message, '/*chronicle:', -1), '*/', 1)
     else ${s}.context_set(case when message is null then 'chronicle.statement' else 'chronicle.context' end)
   end
@@ -32,19 +32,20 @@ $$;
 `;
 
 /**
- * What was sent, read. What cannot be read, is longer than 16 MB as text, or has another form than a request context (no
- * object, an actor without a type or an id, metadata that is no object), is said in the event's metadata; it never stops
+ * What was sent, read, whether it is signed or not. What cannot be read, is longer than 16 MB as text, or has another form than a request context (no
+ * object, an actor without a type or an id, metadata that is no object, a signature's name that only we give), is said in the event's metadata; it never stops
  * the application's write.
  */
-export const readContext = (s: string): string => `-- version: 3
+export const readContext = (s: string): string => `-- version: 4
 create or replace function ${s}.read_context(sent text) returns jsonb
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   read jsonb;
 begin
-  read := convert_from(decode(sent, 'base64'), 'UTF8')::jsonb;
+  read := convert_from(decode(split_part(sent, '.', 1), 'base64'), 'UTF8')::jsonb;
   if jsonb_typeof(read) = 'object' and coalesce(jsonb_typeof(read -> 'metadata'), 'object') = 'object'
     and (not read ? 'actor' or read #>> '{actor,type}' <> '' and jsonb_typeof(read #> '{actor,type}') = 'string' and jsonb_typeof(read #> '{actor,id}') = 'string')
+    and not read ? 'signedBy'
     and ${contextFits(s, "read")}
   then return read; end if;
   return '{"metadata": {"chronicle": "the request context could not be read"}}';
@@ -54,10 +55,10 @@ end $$;
 `;
 
 /** Who and why, or null. A capture function takes the two steps itself, which spares it a call. */
-export const context = (s: string): string => `-- version: 3
+export const context = (s: string): string => `-- version: 4
 create or replace function ${s}.context() returns jsonb
 language sql stable as $$
-  select case when sent operator(pg_catalog.<>) '' then ${s}.read_context(sent) end
+  select ${s}.read_signed(sent)
   from (select ${s}.sent_context(pg_catalog.current_query()) as sent offset 0) message
 $$;
 `;

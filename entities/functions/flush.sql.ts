@@ -4,14 +4,15 @@ import { pinnedSettings } from "./pinned-settings.js";
 /**
  * Records what a transaction did to the records that subscriber capture noted: { exclusive, locks, refuse, contexts,
  * runs }, a run being { table, first, context, keys }: records of one table, in the order in which they were touched,
- * with the verb that touched each of them first and the place of their context, or null.
+ * with the verb that touched each of them first and the place of their context, or null. A context is an object, or a
+ * string as `read_signed` takes it.
  *
  * It reads every row itself, so a role that may call it can record only what is true, about records in their present
  * state; who and why is as the application says, as everywhere. Tables that have capture triggers are left to these.
  * Returns, by table, how many records were changed whose former state the log does not know, so that no event could
  * tell it.
  */
-export const flush = (s: string): string => `-- version: 4
+export const flush = (s: string): string => `-- version: 5
 create or replace function ${s}.flush(payload jsonb) returns jsonb
 language plpgsql security definer
 ${pinnedSettings.map((setting) => `set ${setting}`).join("\n")}
@@ -21,6 +22,7 @@ declare
   runs jsonb := payload -> 'runs';
   run jsonb;
   context jsonb;
+  signs boolean := exists (select from ${s}.context_key);
   of_table record;
   missing bigint;
   lost jsonb := '{}';
@@ -31,11 +33,13 @@ begin
   for place in 0 .. jsonb_array_length(runs) - 1 loop
     run := runs -> place;
     context := payload -> 'contexts' -> (run ->> 'context')::integer;
-    if not ${contextFits(s, "context")} then
+    if signs or jsonb_typeof(context) = 'string' then
+      context := ${s}.read_signed(context #>> '{}');
+    elsif context ? 'signedBy' or not ${contextFits(s, "context")} then
       context := '{"metadata": {"chronicle": "the request context could not be read"}}';
     end if;
     -- One statement for all that has to be known: each would take longer to start than to run.
-    select i.require_actor, t.id, t.capture, case
+    select i.require_actor, i.require_signed, t.id, t.capture, case
       when own_locks then null
       when i.lock_arguments like '%,%' then pg_advisory_xact_lock_shared(split_part(i.lock_arguments, ', ', 1)::integer, split_part(i.lock_arguments, ', ', 2)::integer)::text
       else pg_advisory_xact_lock_shared(i.lock_arguments::bigint)::text
@@ -46,6 +50,10 @@ begin
     order by t.table_name = run ->> 'table' desc limit 1;
     if of_table.id is null then
       raise exception 'not tracked: %', run ->> 'table' using errcode = 'CH003';
+    end if;
+    if of_table.require_signed and context ->> 'signedBy' is null then
+      raise exception 'a tracked write on % needs a request context that is signed: %', run ->> 'table',
+        coalesce(context #>> '{metadata,chronicle}', 'it has none') using errcode = 'CH008';
     end if;
     if of_table.require_actor and context -> 'actor' is null then
       raise exception 'a tracked write on % needs an actor', run ->> 'table' using errcode = 'CH001';

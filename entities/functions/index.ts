@@ -57,6 +57,7 @@ import { tailPositions } from "./tail-positions.sql.js";
 import { textSize } from "./text-size.sql.js";
 import { torn } from "./torn.sql.js";
 import { track } from "./track.sql.js";
+import { contextKeys, readSigned } from "./read-signed.sql.js";
 import { refuseRecord, refuseStray, uncastable } from "./uncastable.sql.js";
 import { unfitTriggers } from "./unfit-triggers.sql.js";
 import { differsSql, singleUpdateEffect, updateEffects } from "./update-effects.sql.js";
@@ -90,6 +91,8 @@ export const functions: readonly ((schema: string) => string)[] = [
   contextSet,
   sentContext,
   readContext,
+  readSigned,
+  contextKeys,
   context,
   recordKey,
   recordKeyOf,

@@ -49,7 +49,7 @@ export const ofTracked = (s: string, of = (column: string) => column) => ({
 });
 
 const columns = `table_name, entity, record_id, record_key, action, action_name, version, data, previous,
-    actor_type, actor_id, actor_name, metadata, tenant, correlation_id, causation_id`;
+    actor_type, actor_id, actor_name, metadata, tenant, correlation_id, causation_id, signed_by`;
 /** What a table's own capture leaves to the columns' defaults while its shape is that of the last install. */
 const marks = "origin, shape";
 
@@ -76,7 +76,7 @@ const values = (s: string, from: EventSource, { data, previous }: { data: string
     ${from.context} #>> '{actor,type}', ${from.context} #>> '{actor,id}', ${from.context} #>> '{actor,name}',
     coalesce(${from.context} -> 'metadata', '{}'),
     coalesce(image ->> ${from.tenantColumn}, ${from.context} ->> 'tenant'),
-    ${from.context} ->> 'correlationId', ${from.context} ->> 'causationId'`;
+    ${from.context} ->> 'correlationId', ${from.context} ->> 'causationId', ${from.context} ->> 'signedBy'`;
 
 /**
  * The one piece of SQL that writes events, whoever writes them; columns that are not known to be plain go to their side

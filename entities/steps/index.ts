@@ -6,6 +6,7 @@ import { finerOrder } from "./005-finer-order.js";
 import { partitions } from "./006-partitions.js";
 import { schemaHistory } from "./007-schema-history.js";
 import { rights } from "./008-rights.js";
+import { signedContexts } from "./009-signed-contexts.js";
 
 /**
  * Our own numbered versions of the tables: taken in order, each once, and never changed once anybody has taken them.
@@ -19,6 +20,7 @@ export const steps: readonly { readonly number: number; readonly sql: (schema: s
   { number: 6, sql: partitions },
   { number: 7, sql: schemaHistory },
   { number: 8, sql: rights },
+  { number: 9, sql: signedContexts },
 ];
 
 export const latestStep = steps.length;

@@ -8,6 +8,7 @@ const states: Readonly<Record<string, EventLogErrorCode>> = {
   CH005: "LIMIT_EXCEEDED",
   CH006: "OPTIONS_INVALID",
   CH007: "WRITE_NOT_CAPTURED",
+  CH008: "CONTEXT_UNSIGNED",
 };
 
 /** The error as the library names it where it is one of ours; every other error as it is. */

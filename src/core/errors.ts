@@ -21,6 +21,8 @@ const hints = {
   NOT_WRITER: "Run `install({ grantTo: role })` as the role that owns the log, or write as that role.",
   FILE_REFUSED: "Name a folder that belongs to the user of this process and that nobody else may write to.",
   ACTOR_REQUIRED: "Make the write inside `withRequestContext({ actor: { type, id } }, ...)`.",
+  CONTEXT_UNSIGNED:
+    "Write with `context.key` of withEventLog set to a key that install() was given; docs/hardening.md tells what else it can be.",
   CONTEXT_INVALID: "Keep the request context to plain JSON values.",
   LIMIT_EXCEEDED: "Make the value smaller, or raise the limit in the `limits` option.",
   COLUMN_TYPE_UNSUPPORTED: "Exclude the column with `@Tracked({ exclude: [...] })` or change its type.",

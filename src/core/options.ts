@@ -1,6 +1,7 @@
 import { isLockKey, type KeyFor, lockArguments, type LockKey } from "./lock-key.js";
-import { type Checked, type OptionsOf, section, value, type Wrong } from "./option-checker.js";
+import { type Checked, type Option, type OptionsOf, section, value, type Wrong } from "./option-checker.js";
 import { aFunction, amount, integer, oneOf, trueOrFalse } from "./option-kinds.js";
+import { contextOptions, type ContextOptions } from "./signed-context.js";
 
 export type Capture = "trigger" | "subscriber";
 
@@ -30,6 +31,8 @@ export interface CoreOptions {
   readonly lock?: LockOptions | undefined;
   /** Refuse a tracked write without an actor. (Default: false) */
   readonly requireActor?: boolean | undefined;
+  /** Signs request contexts, so that SQL which somebody else made an application run cannot act as another. (Default: {}) */
+  readonly context?: ContextOptions | undefined;
   readonly limits?:
     | {
         readonly metadataBytes?: number | undefined;
@@ -65,6 +68,7 @@ export const coreOptions = {
     .as(({ key, ...lock }) => Object.freeze({ ...lock, arguments: key === undefined ? null : lockArguments(key) }))
     .byDefault({}),
   requireActor: trueOrFalse.byDefault(false),
+  context: contextOptions.byDefault({}),
   limits: section({
     /** bytes of a request context as JSON */
     metadataBytes: integer(1, mostInt).byDefault(65_536),
@@ -74,7 +78,7 @@ export const coreOptions = {
     depth: integer(1, mostInt).byDefault(64),
   } satisfies OptionsOf<NonNullable<CoreOptions["limits"]>>).byDefault({}),
   clockSkewSeconds: amount("seconds", daySeconds).byDefault(5),
-} satisfies OptionsOf<CoreOptions>;
+} satisfies Record<keyof CoreOptions, Option<unknown>>;
 
 /** The same after they were checked; `lock.arguments` are those of pg_advisory_xact_lock, null for the derived key. */
 export type CheckedOptions = Checked<typeof coreOptions>;

@@ -1,3 +1,6 @@
+import type { CheckedOptions } from "./options.js";
+import type { Session } from "./session.js";
+
 /** How who and why goes to the database: written here, read by `sent_context()`. */
 
 /** At the very end of a message: behind a semicolon no statistics of statements keep it, and nothing in a literal ends a message. */
@@ -11,5 +14,13 @@ export const asItWasSet = "=";
 /** SQL: what a setting has to begin with to be believed, so that one that stayed from another transaction is not. */
 export const transactionStart = "extract(epoch from pg_catalog.transaction_timestamp())::pg_catalog.text";
 
-/** Sets the context, its parameter, until the transaction ends. */
+/** SQL: sets the context, its parameter, until the transaction ends. */
 export const setContext = `select pg_catalog.set_config('chronicle.context', pg_catalog.concat(${transactionStart}, ':', $1::pg_catalog.text), true)`;
+
+/** Sets a context, given as JSON, for the rest of a session's transaction. */
+export async function setContextOf(session: Session, { context }: CheckedOptions, json: string): Promise<void> {
+  const encoded = Buffer.from(json).toString("base64");
+  const { sign } = context;
+  const pid = sign && (await session.row({ text: "select pg_catalog.pg_backend_pid() as pid", values: [] }))?.pid;
+  await session.rows({ text: setContext, values: [sign?.(encoded, pid) ?? encoded] });
+}

@@ -2,6 +2,7 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
 import { stateOf } from "../core/database-errors.js";
 import { EventLogError } from "../core/errors.js";
+import type { CheckedOptions } from "../core/options.js";
 import { checkOptions, type OptionsOf, section } from "../core/option-checker.js";
 import { names } from "../core/option-kinds.js";
 import { requestContext } from "../core/request-context.js";
@@ -55,7 +56,7 @@ export async function erase(
     const record = { schema: raw(schema), schemaName: schema, table, key, id: JSON.stringify(idColumns(table, id)) };
     return session.transaction(async () => {
       await lockErasures(session, dataSource, "shared");
-      return eraseRecord(session, record, asked);
+      return eraseRecord(session, options, record, asked);
     });
   });
   return asOwner(dataSource, work);
@@ -74,6 +75,7 @@ async function refuseUnfollowed(session: Session, schema: string, { entity, tabl
 
 async function eraseRecord(
   session: Session,
+  options: CheckedOptions,
   record: Target,
   asked: readonly string[] | undefined,
 ): Promise<EraseReport> {
@@ -91,7 +93,7 @@ async function eraseRecord(
     });
   }
   const { values, settable } = await standIns(session, record, names);
-  await openErasure(session, names);
+  await openErasure(session, options, names);
   await eraseRow(session, record, values, settable);
   const event = await eraseEvent(session, record, names, values);
   if (event === undefined) return { erased: 0 };

@@ -86,6 +86,7 @@ const forReaders = [
 
 /** What `status()` asks of the database, and the count that says whether to let somebody try a sign-in. */
 const forBoth = (schema: string): string[] => [
+  "context_keys()",
   "activity_failures(text[], timestamptz, text, text, text, text[])",
   "table_name(oid)",
   "columns(regclass)",

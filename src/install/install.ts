@@ -17,7 +17,7 @@ import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
 import { grant, type Grants } from "./grants.js";
 import { refuseOwnersOf, refuseSharedSchema } from "./own-schema.js";
 import { type SetUpOptions, setUpOptions, withSetUp } from "./set-up.js";
-import { putSettings } from "./settings.js";
+import { hasKeys, putSettings } from "./settings.js";
 import type { Difference } from "./schema-diff.js";
 import { followTable } from "./schema-follow.js";
 import { specOf } from "./spec.js";
@@ -139,6 +139,7 @@ function fingerprintOf(
     specs,
     options.lock.arguments,
     options.requireActor,
+    options.context.requireSigned,
     options.limits.dataBytes,
     activityRetentionDays,
     grantTo,
@@ -148,20 +149,22 @@ function fingerprintOf(
 }
 
 /**
- * Equal: the same fingerprint, on the same cluster, with the rights that were given and no others, with every table still
+ * Equal: the same fingerprint and keys, on the same cluster, with the rights that were given and no others, with every table still
  * there and the triggers that it needs today.
  */
 async function isEqual(
   session: Session,
-  { schema }: Attachment,
+  attachment: Attachment,
   tables: readonly TrackedTable[],
   fingerprint: string,
 ): Promise<boolean> {
+  const { schema } = attachment;
   const { same } =
     (await session.row(sql`
     select exists (select from ${raw(schema)}.installation where fingerprint = ${fingerprint}
       and system_identifier = (select system_identifier::text from pg_control_system())) as same`)) ?? {};
-  if (same !== "t" || !(await isSecure(session, schema, await storedGrants(session, schema)))) return false;
+  if (same !== "t" || !(await hasKeys(session, attachment))) return false;
+  if (!(await isSecure(session, schema, await storedGrants(session, schema)))) return false;
   const found = await session.row(sql`
     select count(*) as tables from ${raw(schema)}.tracked t
     where t.table_name = any (${tables.map(({ tableName }) => tableName)})

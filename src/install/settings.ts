@@ -1,26 +1,48 @@
 import { latestStep } from "../../entities/steps/index.js";
 import type { Attachment } from "../core/attachment.js";
-import { type Session } from "../core/session.js";
+import { numberOf, type Session } from "../core/session.js";
+import { paddedKeys } from "../core/signed-context.js";
 import { raw, sql } from "../core/sql.js";
 
 /**
  * What the database is told of the options, in the one row of `installation`. The default of `epoch` is changed only where it
  * has to be: that waits for every open transaction that writes events.
  */
-export async function putSettings(
-  session: Session,
-  { options, schema, activityRetentionDays }: Attachment,
-  fingerprint: string,
-): Promise<void> {
+export async function putSettings(session: Session, attachment: Attachment, fingerprint: string): Promise<void> {
+  const { options, schema, activityRetentionDays } = attachment;
   await session.rows(sql`
-    insert into ${raw(schema)}.installation as i (step, fingerprint, system_identifier, lock_arguments, require_actor, data_limit, activity_retention_days)
+    insert into ${raw(schema)}.installation as i (step, fingerprint, system_identifier, lock_arguments, require_actor, require_signed, data_limit, activity_retention_days)
     select ${latestStep}::integer, ${fingerprint}, system_identifier::text,
-      coalesce(${options.lock.arguments}, hashtextextended(current_database() || '.' || ${options.schema}, 0)::text), ${options.requireActor}::boolean, ${options.limits.dataBytes}::integer, ${activityRetentionDays}::double precision
+      coalesce(${options.lock.arguments}, hashtextextended(current_database() || '.' || ${options.schema}, 0)::text), ${options.requireActor}::boolean, ${options.context.requireSigned}::boolean, ${options.limits.dataBytes}::integer, ${activityRetentionDays}::double precision
     from pg_control_system()
     on conflict (only_row) do update set step = greatest(i.step, excluded.step), fingerprint = excluded.fingerprint,
       epoch = i.epoch + (i.system_identifier <> excluded.system_identifier)::integer, system_identifier = excluded.system_identifier,
-      lock_arguments = excluded.lock_arguments, require_actor = excluded.require_actor, data_limit = excluded.data_limit, activity_retention_days = excluded.activity_retention_days, installed_at = clock_timestamp()`);
+      lock_arguments = excluded.lock_arguments, require_actor = excluded.require_actor, require_signed = excluded.require_signed, data_limit = excluded.data_limit, activity_retention_days = excluded.activity_retention_days, installed_at = clock_timestamp()`);
+  await putKeys(session, attachment);
   await putEpoch(session, schema);
+}
+
+/** Whether the log has these keys and no others. */
+export async function hasKeys(session: Session, { schema, options }: Attachment): Promise<boolean> {
+  const keys = options.context.keys.map(({ id, secret }) => ({ id, pad: paddedKeys(secret).inner.toString("hex") }));
+  const row = await session.row(sql`
+    select count(*) filter (where k.inner_pad = decode(given.pad, 'hex')) as same, count(*) as all
+    from jsonb_to_recordset(${JSON.stringify(keys)}::jsonb) as given (id text, pad text)
+    full join ${raw(schema)}.context_key k on k.id = given.id`);
+  return numberOf(row, "same") === keys.length && numberOf(row, "all") === keys.length;
+}
+
+/** Keys that are not named any more sign nothing from now on. */
+async function putKeys(session: Session, { schema, options }: Attachment): Promise<void> {
+  const { keys } = options.context;
+  await session.rows(sql`delete from ${raw(schema)}.context_key where id <> all (${keys.map(({ id }) => id)}::text[])`);
+  for (const { id, secret } of keys) {
+    const { inner, outer } = paddedKeys(secret);
+    await session.rows(sql`
+      insert into ${raw(schema)}.context_key as k (id, inner_pad, outer_pad)
+      values (${id}, decode(${inner.toString("hex")}, 'hex'), decode(${outer.toString("hex")}, 'hex'))
+      on conflict (id) do update set inner_pad = excluded.inner_pad, outer_pad = excluded.outer_pad`);
+  }
 }
 
 async function putEpoch(session: Session, schema: string): Promise<void> {

@@ -29,6 +29,8 @@ export interface RecordedEvent<Columns = Record<string, unknown>> {
   readonly tenant: string | null;
   readonly correlationId: string | null;
   readonly causationId: string | null;
+  /** The id of the key that signed who and why (`context.key`), or null: then anybody may have said it who can write. */
+  readonly signedBy: string | null;
   /** The same for all events of one database transaction. */
   readonly transactionId: bigint;
   /** By the database's clock. */
@@ -93,7 +95,16 @@ export function eventPage(schema: string, positions: Statement, reading: EventRe
 }
 
 /** Texts that are as the request context has them. */
-const texts = ["action_name", "actor_type", "actor_id", "actor_name", "tenant", "correlation_id", "causation_id"];
+const texts = [
+  "action_name",
+  "actor_type",
+  "actor_id",
+  "actor_name",
+  "tenant",
+  "correlation_id",
+  "causation_id",
+  "signed_by",
+];
 
 export function eventOf<Columns>(row: TextRow): RecordedEvent<Columns> {
   const columns = (json: string | null | undefined) => readableRow(json, row.json_columns) as Partial<Columns>;
@@ -113,6 +124,7 @@ export function eventOf<Columns>(row: TextRow): RecordedEvent<Columns> {
     tenant: row.tenant ?? null,
     correlationId: row.correlation_id ?? null,
     causationId: row.causation_id ?? null,
+    signedBy: row.signed_by ?? null,
     transactionId: BigInt(row.transaction_id ?? 0),
     occurredAt: new Date(Math.floor(Number(row.occurred_at))),
     ...(row.fits === "f" ? { tooLarge: true } : {}),

@@ -12,6 +12,7 @@ import { type Finding, refuse } from "./finding.js";
 import { adviceOn } from "./advice.js";
 import { lastPosition } from "./last-position.js";
 import { type RecordedSchemaChange, schemaChanges } from "./schema-changes.js";
+import { signingFindings } from "./signing-findings.js";
 import { rightsFindings } from "./rights-findings.js";
 import { stepOf } from "./step.js";
 import { trackedTables } from "./tracked-tables.js";
@@ -107,9 +108,14 @@ async function everyFindingOf(session: Session, dataSource: DataSource): Promise
     select has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute') as yes
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = ${options.schema} and p.proname = 'unfit_triggers'`);
   if (readable?.yes !== "t") return [...findings, ...(await captureFindings(session, dataSource, { readable: false }))];
-  const { schema } = attachmentOf(dataSource);
-  const rights = (await stepOf(session, schema)) < latestStep ? [] : await rightsFindings(session, schema);
-  return [...findings, ...(await captureFindings(session, dataSource, { readable: true })), ...rights];
+  const attachment = attachmentOf(dataSource);
+  const isOlder = (await stepOf(session, attachment.schema)) < latestStep;
+  return [
+    ...findings,
+    ...(await captureFindings(session, dataSource, { readable: true })),
+    ...(isOlder ? [] : await signingFindings(session, attachment)),
+    ...(isOlder ? [] : await rightsFindings(session, attachment.schema)),
+  ];
 }
 
 /**

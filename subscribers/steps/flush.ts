@@ -54,14 +54,15 @@ export function flush(options: CheckedOptions, report: ReportUncaptured): Step {
 
 /**
  * What the SQL function of the same name takes: runs of records that have table, first verb and context in common. Keys are JSON as
- * the database wrote it and go back unread.
+ * the database wrote it and go back unread. Contexts are JSON, or strings where they are signed.
  */
 async function payloadOf(options: CheckedOptions, notes: readonly Note[], connection: Connection): Promise<string> {
   const locks = await lockKeys(options, notes, connection);
+  const { sign } = options.context;
   const contexts: string[] = [];
   const runs: { readonly head: string; readonly keys: string[] }[] = [];
   for (const { table, key, first, context } of notes) {
-    const json = context?.json.text;
+    const json = context?.json.text ?? (sign && "{}");
     if (json !== undefined && !contexts.includes(json)) contexts.push(json);
     const place = json === undefined ? null : contexts.indexOf(json);
     const head = `"table":${JSON.stringify(table.tableName)},"first":"${first}","context":${place}`;
@@ -69,8 +70,10 @@ async function payloadOf(options: CheckedOptions, notes: readonly Note[], connec
     if (last?.head === head) last.keys.push(key);
     else runs.push({ head, keys: [key] });
   }
+  const signed = (json: string) => sign?.(Buffer.from(json).toString("base64"), connection.pid());
+  const sent = sign === undefined ? contexts : contexts.map((json) => JSON.stringify(signed(json)));
   const written = runs.map(({ head, keys }) => `{${head},"keys":[${keys.join(",")}]}`);
-  return `{"exclusive":${options.lock.mode === "exclusive"},"refuse":${options.uncaptured === "error"},"locks":${locks},"contexts":[${contexts.join(",")}],"runs":[${written.join(",")}]}`;
+  return `{"exclusive":${options.lock.mode === "exclusive"},"refuse":${options.uncaptured === "error"},"locks":${locks},"contexts":[${sent.join(",")}],"runs":[${written.join(",")}]}`;
 }
 
 function notAllowed(cause: unknown): EventLogError {

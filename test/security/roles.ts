@@ -63,8 +63,8 @@ export class Guarded {
   }
 
   /** The application as a role runs it. */
-  async open(role: keyof Roles): Promise<DataSource> {
-    const dataSource = newDataSource(as(this.application.database.url, this.roles[role]), [...this.entities]);
+  async open(role: keyof Roles, log: ApplicationOptions["log"] = {}): Promise<DataSource> {
+    const dataSource = newDataSource(as(this.application.database.url, this.roles[role]), [...this.entities], {}, log);
     this.dataSources.push(await dataSource.initialize());
     return dataSource;
   }

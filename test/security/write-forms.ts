@@ -144,18 +144,21 @@ export class WriteDesk {
     }
   }
 
-  /** Writes in a form, in a transaction or not; the actors of what was recorded. */
-  async write(form: WriteForm, { inTransaction }: { inTransaction: boolean }): Promise<(string | null)[]> {
+  /** Writes in a form, in a transaction or not; the actors of what was recorded, or what else `of` names. */
+  async write(
+    form: WriteForm,
+    { inTransaction, of = "actor_id" }: { inTransaction: boolean; of?: string },
+  ): Promise<(string | null)[]> {
     const before = await this.application.value("select coalesce(max(position), 0) from chronicle.event");
     await this.withClient(async (client) => {
       if (inTransaction) await client.query("start transaction");
       await form(client);
       if (inTransaction) await client.query("commit");
     });
-    const rows = await this.application.query<{ actor_id: string | null }>(
-      "select distinct actor_id from chronicle.event where position > $1",
+    const rows = await this.application.query<{ told: string | null }>(
+      `select distinct ${of} as told from chronicle.event where position > $1`,
       [before],
     );
-    return rows.map(({ actor_id }) => actor_id);
+    return rows.map(({ told }) => told);
   }
 }

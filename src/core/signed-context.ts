@@ -1,0 +1,82 @@
+import { createHash, createHmac, createSecretKey, type KeyObject } from "node:crypto";
+import { type Option, section, value } from "./option-checker.js";
+import { trueOrFalse } from "./option-kinds.js";
+
+/** How contexts are signed: written here, checked by `read_signed()`. */
+
+export interface ContextKey {
+  /** Its name, which events keep: at most 32 letters, digits, `_` and `-`. */
+  readonly id: string;
+  /** At least 32 characters that nobody can guess, such as `openssl rand -base64 32` makes. */
+  readonly secret: string;
+}
+
+export interface ContextOptions {
+  /** What request contexts are signed with, so that no other SQL says who acts. (Default: not signed) */
+  readonly key?: ContextKey | undefined;
+  /** A key that is believed too, while processes that still sign with it end. (Default: none) */
+  readonly previous?: ContextKey | undefined;
+  /** Refuse a tracked write whose context is not signed. (Default: false, it has no actor) */
+  readonly requireSigned?: boolean | undefined;
+  /**
+   * Sign for any connection, for a pooler that gives transactions to the server's sessions as it likes. (Default: false)
+   */
+  readonly pooler?: boolean | undefined;
+}
+
+/** A context in base64 as it is sent to the server's process `pid`. */
+export type SignContext = (encoded: string, pid: unknown) => string;
+
+const key = section({
+  id: value<string>(
+    "at most 32 letters, digits, _ and -",
+    (given) => typeof given === "string" && /^[\w-]{1,32}$/.test(given),
+  ).required(),
+  secret: value<string>(
+    "at least 32 characters",
+    (given) => typeof given === "string" && given.length >= 32 && Buffer.byteLength(given) <= 1_024,
+    { isHidden: true },
+  )
+    .required()
+    .as((secret) => createSecretKey(secret, "utf8")),
+} satisfies Record<keyof ContextKey, Option<unknown>>);
+const keyOrNone = value<undefined>("an object { id, secret }", (given) => given === undefined).orObject(key);
+
+export const contextOptions = section({
+  key: keyOrNone,
+  previous: keyOrNone,
+  requireSigned: trueOrFalse.byDefault(false),
+  pooler: trueOrFalse.byDefault(false),
+})
+  .also((options, wrong) => {
+    if (options.key === undefined) {
+      for (const name of ["previous", "requireSigned", "pooler"] as const)
+        if (options[name]) wrong(name, "given only with context.key", name === "previous" ? "a key" : options[name]);
+    } else if (options.key.id === options.previous?.id) wrong("previous.id", "another than key.id", options.key.id);
+  })
+  .as(({ key, previous, requireSigned, pooler }) =>
+    Object.freeze({
+      keys: [key, previous].filter((one) => one !== undefined),
+      requireSigned,
+      sign: key === undefined ? undefined : signer(key.id, key.secret, pooler),
+      /** What is sent where no context is open; signed too, so that whoever has the key says that nobody acts. */
+      none: key === undefined ? "" : Buffer.from("{}").toString("base64"),
+    }),
+  );
+
+function signer(id: string, secret: KeyObject, pooler: boolean): SignContext {
+  return (encoded, pid) => {
+    const signed = `${encoded}.${id}.${Date.now()}.${pooler ? "" : String(pid)}`;
+    return `${signed}.${createHmac("sha256", secret).update(signed).digest("hex")}`;
+  };
+}
+
+const blockBytes = 64;
+
+/** The two keys that HMAC-SHA256 makes of one (RFC 2104), so that the database needs two calls of `sha256` to check. */
+export function paddedKeys(secret: KeyObject): { inner: Buffer; outer: Buffer } {
+  const given = secret.export();
+  const block = Buffer.alloc(blockBytes);
+  block.set(given.length > blockBytes ? createHash("sha256").update(given).digest() : given);
+  return { inner: block.map((byte) => byte ^ 0x36) as Buffer, outer: block.map((byte) => byte ^ 0x5c) as Buffer };
+}
