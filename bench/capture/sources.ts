@@ -5,10 +5,14 @@ import { accountsAtStart } from "./operations.js";
 
 type PostgresOptions = Extract<DataSourceOptions, { type: "postgres" }>;
 
-/** The same application on three databases: as TypeORM alone has it, tracked by triggers, and tracked by the entity subscriber. */
+/**
+ * The same application on four databases: as TypeORM alone has it, tracked by triggers, the same with signed contexts, and
+ * tracked by the entity subscriber.
+ */
 export interface Sources {
   readonly plain: DataSource;
   readonly tracked: DataSource;
+  readonly signed: DataSource;
   readonly subscriber: DataSource;
 }
 
@@ -23,6 +27,7 @@ export async function withSources<T>(urls: readonly string[], work: (sources: So
   const sources: Sources = {
     plain: new DataSource(options(urls[0])),
     tracked: new DataSource(withEventLog(options(urls[1]))),
+    signed: new DataSource(withEventLog(options(urls[3]), { context: { key } })),
     subscriber: new DataSource(withEventLog(options(urls[2]), { capture: "subscriber", uncaptured: "ignore" })),
   };
   try {
@@ -37,6 +42,8 @@ export async function withSources<T>(urls: readonly string[], work: (sources: So
       if (dataSource.isInitialized) await dataSource.destroy();
   }
 }
+
+const key = { id: "bench", secret: "at least as long as a secret has to be" };
 
 /** Whether the subscriber records all of an operation's writes. */
 export async function isRecorded(

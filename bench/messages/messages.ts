@@ -8,27 +8,29 @@ import { type Proxy, startProxy } from "./proxy.js";
 
 /** What each operation sends to the server, plain and tracked: tracking is to add neither a message nor a round trip. */
 export async function messages(): Promise<Report[]> {
-  return withDatabases(3, async (urls) => {
+  return withDatabases(4, async (urls) => {
     const proxies = await Promise.all(urls.map((url) => startProxy(url)));
-    const [ofPlain, ofTracked, ofSubscriber] = proxies as [Proxy, Proxy, Proxy];
+    const [ofPlain, ofTracked, ofSubscriber, ofSigned] = proxies as [Proxy, Proxy, Proxy, Proxy];
     try {
       return await withSources(
         proxies.map(({ url }) => url),
-        async ({ plain, tracked, subscriber }) => {
+        async ({ plain, tracked, signed, subscriber }) => {
           const rows: Report["rows"][number][] = [];
           for (const { name, run } of single) {
             const operation = (dataSource: DataSource) => run(dataSource, 1);
             const without = await sent(ofPlain, () => operation(plain));
             const tracking = await sent(ofTracked, () => operation(tracked));
             const context = await sent(ofTracked, () => inRequest(() => operation(tracked)));
+            const withSignature = await sent(ofSigned, () => inRequest(() => operation(signed)));
             const bySubscriber = await sent(ofSubscriber, () => inRequest(() => operation(subscriber)));
             const row = {
               operation: name,
               plain: without,
               tracked: tracking,
               "with context": context,
+              signed: withSignature,
               subscriber: bySubscriber,
-              equal: [tracking, context, bySubscriber].every((one) => one === without) ? "yes" : "NO",
+              equal: [tracking, context, withSignature, bySubscriber].every((one) => one === without) ? "yes" : "NO",
             };
             rows.push(told(row));
           }

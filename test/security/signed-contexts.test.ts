@@ -131,6 +131,37 @@ for (const capture of ["trigger", "subscriber"] as const)
       expect(await writeWith((own) => signedBy(key, { pid: own, ageSeconds: -55 }))).to.include({ told: "Ada by k1" });
     });
 
+    if (capture === "trigger")
+      // under the other they are sent with the commit
+      it("hold for a transaction that lasts longer, and no longer than it", async () => {
+        const client = await guarded.connect("application");
+        const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+        const sent = signedBy(key, { pid: rows[0]?.pid ?? 0, ageSeconds: 57 });
+        const insert = `insert into account (name) values ('x');/*chronicle:${sent}*/`;
+        await client.query("begin");
+        await client.query("select pg_sleep(4)");
+        await client.query(insert);
+        await client.query("commit");
+        expect(await lastEvent()).to.deep.equal({ told: "Ada by k1", why: null });
+        await client.query(insert);
+        expect(await lastEvent()).to.include({ told: "nobody" });
+      });
+
+    it("can be sent again on their own connection, as SECURITY.md says, and on no other", async () => {
+      const client = await guarded.connect("application");
+      const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+      const sent = signedBy(key, { pid: rows[0]?.pid ?? 0 });
+      if (capture === "trigger") {
+        for (const value of ["1", "2"])
+          await client.query(`insert into account (name) values ('${value}');/*chronicle:${sent}*/`);
+        expect(await lastEvent()).to.include({ told: "Ada by k1" });
+      }
+      expect(await writeWith(() => sent)).to.deep.equal({
+        told: "nobody",
+        why: "the request context was signed for another connection",
+      });
+    });
+
     it("that say themselves by whom they are signed are not read", async () => {
       const encoded = Buffer.from(JSON.stringify({ ...ada, signedBy: "k1" })).toString("base64");
       const why = "the request context could not be read";
