@@ -1,6 +1,5 @@
 import { EventLogError } from "../src/core/errors.js";
 import type { Session } from "../src/core/session.js";
-import { raw, sql } from "../src/core/sql.js";
 import type { Action } from "../src/core/tracked.js";
 import type { FoldTable } from "./fold-table.js";
 import type { Row } from "./handlers.js";
@@ -21,7 +20,10 @@ export interface StagedChange {
 
 const batch = 1_000;
 
-/** Collects changes in order and writes them in batches, each column in the form that the log has for it. */
+/**
+ * Collects changes in order and writes them in batches, each column in the form that the log has for it. Values that
+ * handlers made may be sensitive, so they are no parameters.
+ */
 export class StagedChanges {
   readonly #waiting: {
     table_name: string;
@@ -93,15 +95,20 @@ export class StagedChanges {
 
   async flush(): Promise<void> {
     if (this.#waiting.length === 0) return;
-    const changes = JSON.stringify(this.#waiting.splice(0));
-    await this.session.rows(sql`
-      insert into ${raw(this.table)} 
+    await this.session.copyIn(
+      `create temporary table if not exists chronicle_sent (change text) on commit drop;
+      copy pg_temp.chronicle_sent from stdin;
+      insert into ${this.table}
       select c.table_name,
-        coalesce(c.record_key, ${raw(this.schema)}.record_key_of(c.sql_name::regclass, c.id, c.key_columns)),
+        coalesce(c.record_key, ${this.schema}.record_key_of(c.sql_name::regclass, c.id, c.key_columns)),
         c.id, c.position, c.ordinal, c.action, c.data, c.tenant, c.source_tenant
-      from jsonb_to_recordset(${changes}::jsonb) as c (
+      from pg_temp.chronicle_sent s
+      cross join lateral jsonb_to_record(s.change::jsonb) as c (
         table_name text, sql_name text, key_columns text[], id jsonb, record_key text, position bigint, ordinal bigint,
-        action text, data jsonb, tenant text, source_tenant text)`);
+        action text, data jsonb, tenant text, source_tenant text);
+      truncate pg_temp.chronicle_sent`,
+      this.#waiting.splice(0).map((change) => JSON.stringify(change)),
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 import type { DataSource, EntityManager } from "typeorm";
+import { CopyIn } from "./copy-in.js";
 import { ownError } from "./database-errors.js";
 import { EventLogError } from "./errors.js";
 import { ownStatement, type PgClient, type PgClientClass } from "./pg-client.js";
@@ -99,6 +100,19 @@ export class Session {
   /** Statements without parameters, one message. */
   async run(text: string): Promise<void> {
     await this.#send({ text });
+  }
+
+  /** Runs statements without parameters, of which one copies texts in, as one message: no server's log has them. */
+  async copyIn(statements: string, texts: readonly string[]): Promise<void> {
+    if (!this.#isPinned) return this.transaction(() => this.copyIn(statements, texts));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const done = (error: Error | null) => (error === null ? resolve() : reject(error));
+        this.client.query(Object.assign(new CopyIn(statements, texts, done), { [ownStatement]: true }));
+      });
+    } catch (error) {
+      throw ownError(error);
+    }
   }
 
   async #send<Row>(query: object): Promise<Result<Row>> {

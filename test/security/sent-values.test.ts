@@ -2,8 +2,9 @@ import { inspect } from "node:util";
 import { expect } from "chai";
 import pg from "pg";
 import { Column, Entity, PrimaryGeneratedColumn } from "typeorm";
-import { Sensitive, Tracked } from "../../src/index.js";
+import { override, Sensitive, Tracked, upcast } from "../../src/index.js";
 import { application, rejectionOf } from "../replay/application.js";
+import { upgradedApplication } from "../replay/upgrade.js";
 
 @Entity()
 @Tracked()
@@ -100,3 +101,63 @@ for (const capture of ["trigger", "subscriber"] as const) {
     });
   });
 }
+
+@Entity({ name: "patient" })
+@Tracked({ name: "Patient", version: { create: 2, update: 2 } })
+class PatientNow {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column("text") name!: string;
+  @Column("text", { nullable: true }) @Sensitive({ erased: "gone" }) illness!: string | null;
+  @Column("text", { nullable: true, unique: true }) @Sensitive() phone!: string | null;
+}
+
+describe("the statements that the library sends for what handlers made", function () {
+  this.timeout(60_000);
+  const upcasters = [
+    upcast(PatientNow, "create", { from: 1 }, (row) => ({ ...row, illness: `no\t"${String(row.illness)}"\\\n` })),
+  ];
+  const overrides = [
+    override(PatientNow, "update", { versions: [1] }, async (event, state) => {
+      const row = await state.find<{ illness: string }>(PatientNow, event.recordId.id as number);
+      await state.update(PatientNow, event.recordId.id as number, { ...event.data, phone: `of ${row?.illness}` });
+    }),
+  ];
+  const app = upgradedApplication(
+    { entities: [Patient] },
+    {
+      write: async ({ dataSource, log }) => {
+        const patients = dataSource.getRepository(Patient);
+        await patients.save([{ name: "one", illness: "influenza" }, { name: "two" }]);
+        await patients.update(1, { name: "first" });
+        await log.bookmark("upgrade");
+      },
+      migrate: "",
+      now: { entities: [PatientNow], replay: { upcasters, overrides } },
+    },
+  );
+
+  it("hold no sensitive value", async () => {
+    const { sent, end } = recordStatements();
+    const { log, dataSource } = app;
+    const point = { bookmark: "upgrade" };
+    try {
+      await log.verify();
+      const shadow = await log.shadow(point);
+      await shadow.drop();
+      await log.at(PatientNow, [1], point, { sensitive: true });
+      await log.replay(point, { dryRun: true });
+      await log.replay(point);
+    } finally {
+      end();
+    }
+    const made = 'no\t"influenza"\\\n';
+    expect(await dataSource.getRepository(PatientNow).findOneBy({ id: 1 })).to.deep.equal({
+      id: 1,
+      name: "first",
+      illness: made,
+      phone: `of ${made}`,
+    });
+    expect(sent.length).to.be.greaterThan(50);
+    expect(sent.filter((text) => text.includes("influenza"))).to.deep.equal([]);
+  });
+});
