@@ -120,7 +120,14 @@ const addVolatile: ChangeKind = (model, table, dice) => {
   const sql = `alter table ${liveName(table)} add column ${column}${nullable ? "" : " not null"} default ${value}`;
   const add = { tableId: table.id, sql: (copy: string) => `alter table ${copy} add column ${column}` };
   const unknown = unwitnessed(table, { id: model.nextId, type });
-  return { steps: [{ sql, onCopies: [add, fromLive(table, added.name), unknown], after }], isLearnedLate: true };
+  // A record that the install takes for another from then on may have had an event that tells the value.
+  const told: OnCopies = {
+    tableId: table.id,
+    sql: (copy, names) =>
+      notedOther(copy, names, type, `(select l.${quoted(added.name)} ${liveRow(table, copy, { orRekeyed: true })})`),
+    other: { id: model.nextId, type },
+  };
+  return { steps: [{ sql, onCopies: [add, fromLive(table, added.name), unknown, told], after }], isLearnedLate: true };
 };
 
 /** As TypeORM does it for a changed type. */

@@ -6,7 +6,7 @@ import { quoted } from "./quoted.js";
  * Which lives of records have ended: one that comes again under its key is another. Noted by the session that writes,
  * in its transaction.
  */
-export const makeDeaths = "create table scratch.deaths (id bigserial, table_id int, key jsonb)";
+export const makeDeaths = "create table scratch.deaths (id bigserial, table_id int, key jsonb, rekeyed boolean)";
 
 const keyOf = (table: Table, alias: string) =>
   `jsonb_build_array(${keysOf(table)
@@ -34,14 +34,15 @@ export async function noteOtherKeys(
 ): Promise<boolean> {
   const now = await keys(client, table);
   if (!isKnown && before.every((key) => now.includes(key))) return false;
-  await noteDeaths(client, table, [...new Set([...before, ...now])]);
+  await noteDeaths(client, table, [...new Set([...before, ...now])], { rekeyed: true });
   return true;
 }
 
 /** After DDL that gave all records other keys: those of a copy have ended too, whichever rows there are now. */
 export async function noteRecordsOf(client: pg.Client, table: Table, copy: string): Promise<void> {
   await client.query(
-    `insert into scratch.deaths (table_id, key) select distinct ${table.id}, ${keyOf(table, "c")} from ${copy} c`,
+    `insert into scratch.deaths (table_id, key, rekeyed)
+     select distinct ${table.id}, ${keyOf(table, "c")}, true from ${copy} c`,
   );
 }
 
@@ -61,10 +62,15 @@ export async function keysOfAll(client: pg.Client, tables: readonly Table[]): Pr
   return all;
 }
 
-async function noteDeaths(client: pg.Client, table: Table | undefined, ended: readonly string[]): Promise<void> {
+async function noteDeaths(
+  client: pg.Client,
+  table: Table | undefined,
+  ended: readonly string[],
+  { rekeyed = false } = {},
+): Promise<void> {
   if (table === undefined || ended.length === 0) return;
-  const sql = "insert into scratch.deaths (table_id, key) select $1, unnest($2::text[])::jsonb";
-  await client.query(sql, [table.id, ended]);
+  const sql = "insert into scratch.deaths (table_id, key, rekeyed) select $1, unnest($2::text[])::jsonb, $3";
+  await client.query(sql, [table.id, ended, rekeyed]);
 }
 
 async function keys(client: pg.Client, table: Table): Promise<string[]> {
@@ -74,11 +80,15 @@ async function keys(client: pg.Client, table: Table): Promise<string[]> {
   return rows.map(({ key }) => key);
 }
 
-/** SQL: the live row `l` of the record of a row `c` of a copy, in the life that it had when the copy was taken. */
-export function liveRow(table: Table, copy: string): string {
+/**
+ * SQL: the live row `l` of the record of a row `c` of a copy, in the life that it had when the copy was taken; or in one
+ * that began as keys changed, if that is taken for the same.
+ */
+export function liveRow(table: Table, copy: string, { orRekeyed = false } = {}): string {
   const same = keysOf(table).map(({ name }) => `l.${quoted(name)} = c.${quoted(name)}`);
   const taken = `(select coalesce(max(t.deaths), 0) from scratch.taken t where t.copy = '${copy.replaceAll("'", "''")}')`;
   return `from ${liveName(table)} l
     where ${same.join(" and ")} and not exists (
-      select from scratch.deaths d where d.table_id = ${table.id} and d.id > ${taken} and d.key = ${keyOf(table, "c")})`;
+      select from scratch.deaths d where d.table_id = ${table.id} and d.id > ${taken} and d.key = ${keyOf(table, "c")}
+      ${orRekeyed ? "and not d.rekeyed" : ""})`;
 }
