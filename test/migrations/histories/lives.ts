@@ -8,9 +8,12 @@ import { quoted } from "./quoted.js";
  */
 export const makeDeaths = "create table scratch.deaths (id bigserial, table_id int, key jsonb, rekeyed boolean)";
 
+/** As the log has keys: a document that is a text is another key than the text. */
 const keyOf = (table: Table, alias: string) =>
   `jsonb_build_array(${keysOf(table)
-    .map(({ name }) => `to_jsonb(${alias}.${quoted(name)}) #>> '{}'`)
+    .map(({ name, type }) =>
+      type === "jsonb" ? `${alias}.${quoted(name)}::text` : `to_jsonb(${alias}.${quoted(name)}) #>> '{}'`,
+    )
     .join(", ")})`;
 
 /** Runs a write and notes the records that it ends. */
