@@ -77,13 +77,15 @@ $$;
 /**
  * What capture knows of a table, under the names that its columns have now. What holds for a column's number or for its
  * name holds for it: a renamed column stays excluded, and one that has an excluded name, or that came since the last
- * install and was seen under one, is excluded. Plain is only what is so by both.
+ * install and was seen under one, is excluded. Plain is only what is so by both. A name that another known column has taken
+ * means nothing; one that a new column has may mean it, but not for the tenant, which is recorded in the clear.
  */
-export const asItIs = (s: string): string => `-- version: 2
+export const asItIs = (s: string): string => `-- version: 3
 create or replace function ${s}.as_it_is(t ${s}.tracked, relation oid) returns ${s}.tracked
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   names jsonb; -- what a column was called at the last install: what it is called now, null if it is gone
+  meant jsonb; -- the same, and new columns under their own names
 begin
   select jsonb_object_agg(o.name, n.name) filter (where o.name is not null),
     coalesce(array_agg(n.name) filter (where n.name = any (t.plain_columns) and o.name = any (t.plain_columns)), '{}'),
@@ -104,21 +106,25 @@ begin
   where n.was is not null or n.name = any (t.excluded_columns) or n.was_excluded;
   names := (select jsonb_object_agg(o.name, null) from jsonb_to_recordset(t.columns) as o (name text))
     || coalesce(names, '{}');
-  t.key_columns := (
-    select array_agg(coalesce(names ->> k.name, k.name) order by k.ordinal)
-    from unnest(t.key_columns) with ordinality as k (name, ordinal)
-  );
-  -- If its columns are gone: what the table has now.
-  if not t.key_columns <@ array(select n.name from ${s}.columns_now(relation) n) then
-    t.key_columns := coalesce((
+  meant := coalesce((
+    select jsonb_object_agg(n.name, n.name)
+    from ${s}.columns_now(relation, t.table_oid) n
+    where not exists (select from jsonb_to_recordset(t.columns) as o (number smallint) where o.number = n.number)
+  ), '{}') || coalesce(jsonb_strip_nulls(names), '{}');
+  t.key_columns := coalesce(
+    case when meant ?& t.key_columns then (
+      select array_agg(meant ->> k.name order by k.ordinal)
+      from unnest(t.key_columns) with ordinality as k (name, ordinal)
+    )
+    else ( -- Some of them are gone: what the table has now.
       select array_agg(n.name order by k.ordinal)
       from pg_index i cross join unnest(i.indkey::smallint[]) with ordinality as k (number, ordinal)
       join ${s}.columns_now(relation) n on n.number = k.number
-      where i.indrelid = relation and i.indisprimary), t.key_columns);
-  end if;
-  t.tenant_column := coalesce(names ->> t.tenant_column, t.tenant_column);
-  t.delete_date_column := coalesce(names ->> t.delete_date_column, t.delete_date_column);
-  t.discriminator_column := coalesce(names ->> t.discriminator_column, t.discriminator_column);
+      where i.indrelid = relation and i.indisprimary
+    ) end, t.key_columns);
+  t.tenant_column := case when t.columns is null then meant else names end ->> t.tenant_column;
+  t.delete_date_column := meant ->> t.delete_date_column;
+  t.discriminator_column := meant ->> t.discriminator_column;
   t.today := ${s}.renamed_sql(t, relation, names);
   return t;
 end $$;

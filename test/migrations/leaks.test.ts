@@ -60,6 +60,26 @@ for (const capture of ["trigger", "subscriber"] as const) {
       expect(await next.log.at(next.entity, 1, { bookmark }, { sensitive: true })).to.include({ tel: "canary-1" });
     });
 
+    for (const [how, ddl] of Object.entries({
+      "a sensitive column": [rename("phone", "org")],
+      "one that was made again": ["alter table person drop phone, add phone text", rename("phone", "org")],
+    }))
+      it(`keeps ${how} out of the main table that took the name of the tenant's`, async () => {
+        const { first } = await started({
+          columns: { org: text, phone: text },
+          sensitive: ["phone"],
+          tracked: { tenant: "org" },
+        });
+        await first.write(["create", { id: 1, org: "acme", phone: "canary-1" }]);
+        await releases.ddl("alter table person drop org", ...ddl);
+        const next = await releases.next({ columns: { org: text }, sensitive: ["org"] });
+        await next.write(["create", { id: 2, org: "canary-2" }], ["update", { id: 2, org: "canary-3" }]);
+        await next.write(["remove", { id: 2 }]);
+        expect(await releases.tablesWith("canary")).to.deep.equal(["event_sensitive"]);
+        await next.log.install();
+        expect(await releases.tablesWith("canary")).to.deep.equal(["event_sensitive"]);
+      });
+
     it("keeps both of two columns that swapped names out of the main table, if one was sensitive", async () => {
       const { first } = await started(pair("a"));
       await first.write(["create", { id: 1, a: "canary-1", b: "plain-1" }]);
