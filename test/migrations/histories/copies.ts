@@ -139,9 +139,9 @@ export class Copies {
    * Records have other keys: those of the copies have ended, and so will those of copies that are yet to be taken when
    * the next install learns of it.
    */
-  async rekeyed(client: pg.Client, table: Table, { isKnown }: { isKnown: boolean }): Promise<void> {
+  async rekeyed(client: pg.Client, table: Table): Promise<void> {
     this.#rekeyed.add(table.id);
-    if (isKnown) await this.#endRecords(client, table);
+    await this.#endRecords(client, table);
   }
 
   async #endRecords(client: pg.Client, table: Table): Promise<void> {

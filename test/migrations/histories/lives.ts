@@ -8,13 +8,13 @@ import { quoted } from "./quoted.js";
  */
 export const makeDeaths = "create table scratch.deaths (id bigserial, table_id int, key jsonb, rekeyed boolean)";
 
-/** As the log has keys: a document that is a text is another key than the text. */
-const keyOf = (table: Table, alias: string) =>
-  `jsonb_build_array(${keysOf(table)
-    .map(({ name, type }) =>
-      type === "jsonb" ? `${alias}.${quoted(name)}::text` : `to_jsonb(${alias}.${quoted(name)}) #>> '{}'`,
-    )
-    .join(", ")})`;
+/** As the log has keys: one column as text, several as values; documents as their text. */
+const keyOf = (table: Table, alias: string) => {
+  const values = keysOf(table).map(
+    ({ name, type }) => `to_jsonb(${alias}.${quoted(name)}${type === "jsonb" ? "::text" : ""})`,
+  );
+  return values.length === 1 ? `jsonb_build_array(${values[0]} #>> '{}')` : `jsonb_build_array(${values.join(", ")})`;
+};
 
 /** Runs a write and notes the records that it ends. */
 export async function notingDeaths(client: pg.Client, tables: readonly Table[], write: () => Promise<void>) {

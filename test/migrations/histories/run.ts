@@ -183,7 +183,7 @@ export class Run {
       const isRekeyed = isOther && (await noteOtherKeys(client, table, before[index] ?? [], { isKnown }));
       if (losesRows || isRekeyed) await this.#copies.unwitnessed(client, table.id);
       if (isRekeyed) this.#copies.excuse("rewritten");
-      if (isKnown || isRekeyed) await this.#copies.rekeyed(client, table, { isKnown });
+      if (isKnown || isRekeyed) await this.#copies.rekeyed(client, table);
     }
     await this.#noteRewritten(step.after, how.isAlone ? this.world.watcher : client);
     if (!how.isAlone && !how.inTransaction) await client.query("commit");
