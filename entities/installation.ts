@@ -11,6 +11,8 @@ export class ChronicleInstallation {
   @Column({ type: "smallint", name: "epoch" }) epoch!: number;
   /** The arguments of the advisory lock, as SQL. */
   @Column({ type: "text", name: "lock_arguments" }) lockArguments!: string;
+  /** How many milliseconds a write waits for that lock; null for as long as it takes. */
+  @Column({ type: "integer", name: "lock_timeout_ms", nullable: true }) lockTimeoutMs!: number | null;
   @Column({ type: "boolean", name: "require_actor" }) requireActor!: boolean;
   @Column({ type: "boolean", name: "require_signed" }) requireSigned!: boolean;
   /** How many bytes an event's `data` and `previous` may have together. */

@@ -144,7 +144,7 @@ export class Recorder {
           return work(failures);
         });
       } catch (error) {
-        if (stateOf(error) !== "55P03") throw error;
+        if (stateOf(error) !== "55P03" && stateOf(error) !== "LOG_LOCKED") throw error;
         await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 50));
       }
     }

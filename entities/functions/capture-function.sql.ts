@@ -2,7 +2,7 @@ import { transactionStart } from "../../src/core/sent-context.js";
 import { pinnedSettings } from "./pinned-settings.js";
 
 /** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
-export const captureFunction = (s: string): string => `-- version: 8
+export const captureFunction = (s: string): string => `-- version: 9
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
@@ -37,7 +37,7 @@ begin
   if affected = 0 then return null; end if;
   %2$s
   %14$s
-  locked := pg_advisory_xact_lock_shared(%3$s);
+  %3$s;
   %13$s
   if not known then
     if TG_OP = 'TRUNCATE' then perform ${s}.refuse_old_snapshot(TG_RELID); end if;
@@ -69,7 +69,10 @@ end $function$,
       case when setup.require_actor then $actor$if context -> 'actor' is null then
     raise exception 'a tracked write on % needs an actor', TG_TABLE_NAME using errcode = 'CH001';
   end if;$actor$ end),
-    setup.lock_arguments,
+    case when setup.lock_timeout_ms is null then format('locked := pg_advisory_xact_lock_shared(%s)', setup.lock_arguments)
+      else format($lock$if not pg_try_advisory_xact_lock_shared(%s) then
+    perform ${s}.lock_log(exclusive => false);
+  end if$lock$, setup.lock_arguments) end,
     case when at_row_level.written is null then ${s}.shape_check(t, 'new_rows') else 'null' end,
     case when at_row_level.written is null then ${s}.shape_check(t, 'old_rows') else 'null' end,
     tracked_id,

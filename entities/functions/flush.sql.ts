@@ -41,6 +41,7 @@ begin
     -- One statement for all that has to be known: each would take longer to start than to run.
     select i.require_actor, i.require_signed, t.id, t.capture, case
       when own_locks then null
+      when i.lock_timeout_ms is not null then ${s}.lock_log(exclusive => false)::text
       when i.lock_arguments like '%,%' then pg_advisory_xact_lock_shared(split_part(i.lock_arguments, ', ', 1)::integer, split_part(i.lock_arguments, ', ', 2)::integer)::text
       else pg_advisory_xact_lock_shared(i.lock_arguments::bigint)::text
     end

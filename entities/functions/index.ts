@@ -25,6 +25,7 @@ import { imageSql } from "./image-sql.sql.js";
 import { lastLife } from "./last-life.sql.js";
 import { level } from "./level.sql.js";
 import { lockLog } from "./lock-log.sql.js";
+import { lockWithin } from "./lock-within.sql.js";
 import { markCommit } from "./mark-commit.sql.js";
 import { merge } from "./merge.sql.js";
 import { names } from "./names.sql.js";
@@ -118,6 +119,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   merge,
   lastLife,
   erasedColumns,
+  lockWithin,
   lockLog,
   flushFunction,
   flush,

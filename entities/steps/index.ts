@@ -7,6 +7,7 @@ import { partitions } from "./006-partitions.js";
 import { schemaHistory } from "./007-schema-history.js";
 import { rights } from "./008-rights.js";
 import { signedContexts } from "./009-signed-contexts.js";
+import { lockTimeout } from "./010-lock-timeout.js";
 
 /**
  * Our own numbered versions of the tables: taken in order, each once, and never changed once anybody has taken them.
@@ -21,6 +22,7 @@ export const steps: readonly { readonly number: number; readonly sql: (schema: s
   { number: 7, sql: schemaHistory },
   { number: 8, sql: rights },
   { number: 9, sql: signedContexts },
+  { number: 10, sql: lockTimeout },
 ];
 
-export const latestStep = steps.length;
+export const latestStep = Math.max(...steps.map(({ number }) => number));

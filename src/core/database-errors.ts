@@ -9,6 +9,7 @@ const states: Readonly<Record<string, EventLogErrorCode>> = {
   CH006: "OPTIONS_INVALID",
   CH007: "WRITE_NOT_CAPTURED",
   CH008: "CONTEXT_UNSIGNED",
+  CH009: "LOG_LOCKED",
 };
 
 /** The error as the library names it where it is one of ours; every other error as it is. */

@@ -24,6 +24,7 @@ const hints = {
   CONTEXT_UNSIGNED:
     "Write with `context.key` of withEventLog set to a key that install() was given; docs/hardening.md tells what else it can be.",
   CONTEXT_INVALID: "Keep the request context to plain JSON values.",
+  LOG_LOCKED: "Try again; end the session that holds the lock (`status().holders`), or raise `lock.timeoutMs`.",
   LIMIT_EXCEEDED: "Make the value smaller, or raise the limit in the `limits` option.",
   COLUMN_TYPE_UNSUPPORTED: "Exclude the column with `@Tracked({ exclude: [...] })` or change its type.",
   WRITE_NOT_CAPTURED: "Use a repository method that subscribers can see, or trigger capture.",
@@ -52,6 +53,9 @@ const hints = {
   POINT_IN_TIME_AMBIGUOUS: "Pass one of the positions listed, or a bookmark, in place of the time.",
 } as const;
 
+/** The HTTP status of errors that pass by themselves: the server could not answer just now. */
+const statuses: { readonly [Code in EventLogErrorCode]?: number } = { LOG_LOCKED: 503 };
+
 /**
  * The one error class of the library.
  *
@@ -62,6 +66,8 @@ export class EventLogError extends Error {
   readonly code: EventLogErrorCode;
   readonly hint: string;
   readonly details: Readonly<Record<string, unknown>>;
+  /** The HTTP status to answer with, for errors that pass by themselves. */
+  readonly status?: number;
 
   constructor(
     code: EventLogErrorCode,
@@ -77,6 +83,8 @@ export class EventLogError extends Error {
     this.code = code;
     this.hint = hint;
     this.details = details;
+    const status = statuses[code];
+    if (status !== undefined) this.status = status;
   }
 }
 

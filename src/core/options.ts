@@ -15,6 +15,11 @@ export interface LockOptions {
   readonly key?: LockKey | undefined;
   /** One's own key for each change, such as one per tenant; with subscriber capture only. (Default: none) */
   readonly keyFor?: KeyFor | undefined;
+  /**
+   * How long a tracked write waits for this lock before it is refused, in milliseconds: for this lock alone. (Default:
+   * as long as it takes, or the session's lock_timeout)
+   */
+  readonly timeoutMs?: number | undefined;
 }
 
 export type LockMode = "shared" | "exclusive";
@@ -64,6 +69,7 @@ export const coreOptions = {
     mode: oneOf("shared", "exclusive").byDefault("shared"),
     key: value<LockKey>("a bigint, an integer, a string or a pair of 32-bit integers", isLockKey),
     keyFor: aFunction<KeyFor>("a function (change, context, key) => key"),
+    timeoutMs: integer(1, mostInt),
   } satisfies OptionsOf<LockOptions>)
     .as(({ key, ...lock }) => Object.freeze({ ...lock, arguments: key === undefined ? null : lockArguments(key) }))
     .byDefault({}),

@@ -138,6 +138,7 @@ function fingerprintOf(
     functions.map((make) => make(schema)),
     specs,
     options.lock.arguments,
+    options.lock.timeoutMs,
     options.requireActor,
     options.context.requireSigned,
     options.limits.dataBytes,

@@ -228,6 +228,10 @@ describe("the lock of the log", () => {
     expect(lock({ lock: { key: 1.5 } })).to.throw("expected lock.key");
     expect(lock({ lock: { key: 2n ** 63n } })).to.throw("expected lock.key");
     expect(lock({ lock: { key: [1, 2 ** 31] } })).to.throw("expected lock.key");
+    for (const timeoutMs of [0, -1, 1.5, "1s", 2 ** 31])
+      expect(lock({ lock: { timeoutMs } })).to.throw(
+        "expected lock.timeoutMs to be a positive integer up to 2147483647",
+      );
     expect(lock({ capture: "subscriber", lock: { keyFor: 1 } })).to.throw("expected lock.keyFor to be a function");
     expect(lock({ lock: { keyFor: () => 1 } })).to.throw(
       'expected lock.keyFor to be given only with capture: "subscriber"',
