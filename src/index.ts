@@ -78,6 +78,7 @@ export type { RecordId } from "./log/record-id.js";
 export type { Finding } from "./log/finding.js";
 export type { RecordedSchemaChange } from "./log/schema-changes.js";
 export type { SchemaChangeReport } from "./log/table-shape.js";
+export type { Hold, LogHolder } from "./log/log-holders.js";
 export type { Status } from "./log/status.js";
 export type { TailOptions } from "./log/tail.js";
 export type { EntityReference } from "./log/tracked-tables.js";

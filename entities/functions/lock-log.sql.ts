@@ -1,7 +1,7 @@
 /**
- * Takes the log's advisory lock to the end of the transaction. Without keys of their own (arrays of one 64-bit or two 32-bit
- * numbers, in the order in which everybody takes them) it is the one that install() kept. It waits no longer than
- * install() was asked to keep.
+ * Takes the log's advisory lock to the end of the transaction. Without keys of their own (arrays of one 64-bit or two
+ * 32-bit numbers, in the order in which everybody takes them) it is the one that install() kept, and so is how long it
+ * waits.
  */
 export const lockLog = (s: string): string => `-- version: 3
 create or replace function ${s}.lock_log(keys jsonb default null, exclusive boolean default true) returns void
@@ -13,15 +13,17 @@ declare
   key jsonb;
   locked text;
 begin
-  select case jsonb_typeof(keys) when 'array' then keys else jsonb_build_array(to_jsonb(string_to_array(lock_arguments, ', '))) end,
-    lock_timeout_ms
-  into lists, most
+  select lock_timeout_ms,
+    case jsonb_typeof(keys)
+      when 'array' then keys
+      else jsonb_build_array(to_jsonb(string_to_array(lock_arguments, ', ')))
+    end
+  into most, lists
   from ${s}.installation;
   for place in 0 .. jsonb_array_length(lists) - 1 loop
     key := lists -> place;
     if most is not null then
-      perform ${s}.lock_within(
-        most, began, array(select value::bigint from jsonb_array_elements_text(key) with ordinality order by ordinality), exclusive);
+      perform ${s}.lock_within(most, began, key, exclusive);
     elsif jsonb_array_length(key) = 1 and exclusive then
       locked := pg_advisory_xact_lock((key ->> 0)::bigint);
     elsif jsonb_array_length(key) = 1 then

@@ -1,4 +1,4 @@
-import { isLockOnKey } from "./locks-on-key.js";
+import { isLockOnKey } from "./is-lock-on-key.js";
 
 /**
  * Takes an advisory lock of the log, of whose keys it may wait for `most` milliseconds in all since `began`: for none
@@ -6,11 +6,15 @@ import { isLockOnKey } from "./locks-on-key.js";
  * is what it was.
  */
 export const lockWithin = (s: string): string => `-- version: 1
-create or replace function ${s}.lock_within(most integer, began timestamptz, key bigint[], exclusive boolean) returns void
+create or replace function ${s}.lock_within(
+  most integer, began timestamptz, parts jsonb, exclusive boolean
+) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
+  key bigint[] := array(
+    select value::bigint from jsonb_array_elements_text(parts) with ordinality order by ordinality);
   own text := current_setting('lock_timeout');
-  waited integer := extract(epoch from clock_timestamp() - began) * 1000;
+  waited integer := floor(extract(epoch from clock_timestamp() - began) * 1000); -- never ends before its time
   holders text;
 begin
   perform set_config(
@@ -31,7 +35,7 @@ exception when lock_not_available then
   select string_agg(distinct coalesce('process ' || l.pid, 'a prepared transaction'), ', ') into holders
   from pg_locks l
   where l.granted and l.pid is distinct from pg_backend_pid() and ${isLockOnKey("key")};
-  raise exception 'the lock of the event log was not free within % ms%', most, coalesce(': it is held by ' || holders, '')
-    using errcode = 'CH009';
+  raise exception 'the lock of the event log was not free within % ms%',
+    most, coalesce(': it is held by ' || holders, '') using errcode = 'CH009';
 end $$;
 `;

@@ -11,6 +11,7 @@ import { captureFindings } from "./capture-findings.js";
 import { type Finding, refuse } from "./finding.js";
 import { adviceOn } from "./advice.js";
 import { lastPosition } from "./last-position.js";
+import { type LogHolder, logHolders, strayFindings } from "./log-holders.js";
 import { type RecordedSchemaChange, schemaChanges } from "./schema-changes.js";
 import { signingFindings } from "./signing-findings.js";
 import { rightsFindings } from "./rights-findings.js";
@@ -31,6 +32,11 @@ export interface Status {
   /** Under subscriber capture: what this process's DataSource wrote, or was refused, without it being recorded. */
   readonly uncaptured: readonly UncapturedWrite[];
   readonly findings: readonly Finding[];
+  /**
+   * Who makes others wait for longer than a minute, by the log's lock or by a transaction that stays open; empty for a role
+   * that may not read what is installed. A role sees state and time of others' sessions as a member of pg_read_all_stats.
+   */
+  readonly holders: readonly LogHolder[];
   /** What installs found changed in tracked tables, oldest first; empty for a role that may not read the log. */
   readonly schemaChanges: readonly RecordedSchemaChange[];
   /** What would make the log more exact, in sentences; nothing is wrong without it. */
@@ -43,9 +49,7 @@ export async function status(dataSource: DataSource): Promise<Status> {
   const tables = trackedTables(dataSource).map(({ entity, tableName }) => ({ entity, tableName }));
   return withPooledSession(dataSource, (session) =>
     session.snapshot(async () => {
-      const findings = await everyFindingOf(session, dataSource);
-      const installed = !findings.some(({ code }) => code === "NOT_INSTALLED");
-      const may = await rightsOn(session, options.schema);
+      const { findings, holders, may, installed } = await everythingFound(session, dataSource);
       const found = may.readEvents
         ? await session.row(sql`select ${lastPosition(schema)} as position,
           (select sum(greatest(reltuples, 0))::bigint from pg_class where relkind = 'r'
@@ -61,6 +65,7 @@ export async function status(dataSource: DataSource): Promise<Status> {
         estimatedEvents: numberOf(found, "events"),
         uncaptured: link.uncaptured.list(),
         findings,
+        holders,
         schemaChanges: may.readEvents ? await schemaChanges(session, schema) : [],
         advice: may.readEvents ? await adviceOn(session, schema) : installed ? [mayNotRead] : [],
       };
@@ -94,10 +99,19 @@ const ofCheck = section({ strict: trueOrFalse.byDefault(false) } satisfies Optio
  */
 export async function check(dataSource: DataSource, options: CheckOptions = {}): Promise<void> {
   const { strict } = checkOptions("check", options, ofCheck);
-  const findings = await withPooledSession(dataSource, (session) =>
-    session.snapshot(() => everyFindingOf(session, dataSource)),
+  const { findings } = await withPooledSession(dataSource, (session) =>
+    session.snapshot(() => everythingFound(session, dataSource)),
   );
   refuse(findings, { strict });
+}
+
+async function everythingFound(session: Session, dataSource: DataSource) {
+  const { schema, options } = attachmentOf(dataSource);
+  const findings = await everyFindingOf(session, dataSource);
+  const installed = !findings.some(({ code }) => code === "NOT_INSTALLED");
+  const may = await rightsOn(session, options.schema);
+  const holders = may.readStep ? await logHolders(session, schema) : [];
+  return { findings: [...findings, ...strayFindings(holders)], holders, may, installed };
 }
 
 async function everyFindingOf(session: Session, dataSource: DataSource): Promise<Finding[]> {

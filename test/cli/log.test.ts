@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { spawnSync } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import pg from "pg";
 import { eventLog } from "../../src/index.js";
 import { Account, command, json } from "./command.js";
 
@@ -59,6 +60,24 @@ describe("the command chronicle, for the log", function () {
       const { code, stdout } = await run("status");
       expect(code).to.equal(1);
       expect(stdout).to.match(/INSTALL_STALE: Capture triggers of Account/);
+    });
+
+    it("say who holds the log's lock, whatever they call themselves", async () => {
+      const name = "a\u202eb\u001b[2J";
+      const holder = new pg.Client({ connectionString: cli.application.database.url, application_name: name });
+      await holder.connect();
+      try {
+        await holder.query("select pg_advisory_lock(hashtextextended(current_database() || '.chronicle', 0))");
+        const { code, stdout } = await run("status");
+        expect(code).to.equal(1);
+        expect(stdout).to.match(/LOG_LOCKED: Process \d+ of postgres holds the log's lock \(exclusive lock\)/);
+        expect(stdout).to.match(/│ \d+ +│ postgres │ \S+ +│ idle +│ \d{4}-\S+Z │ exclusive lock │/);
+        expect(stdout).not.to.include("\u202e").and.not.to.include("\u001b");
+        const [told] = json<{ holders: object[] }>(await run("status", "--json")).holders;
+        expect(told).to.include({ user: "postgres", isStray: true }).and.to.have.property("pid").that.is.a("number");
+      } finally {
+        await holder.end();
+      }
     });
   });
 

@@ -140,7 +140,7 @@ describe("a stranger who holds the log's lock", () => {
     await bounded();
     await hold();
     expect(await rejectionOf(application.query("insert into ledger values ('past', 1)"))).to.include({
-      code: "CH008",
+      code: "CH009",
     });
     expect(await counts(Ledger, "past")).to.deep.equal({ rows: "0", events: "0" });
   });
@@ -226,8 +226,8 @@ describe("a stranger who holds the log's lock", () => {
 
   it("bounds the wait for all keys of a transaction together", async () => {
     await hold("42");
-    const asked = "select chronicle.lock_within(60000, clock_timestamp() - interval '1 hour', '{42}', true)";
-    expect(await rejectionOf(application.query(asked))).to.include({ code: "CH008" });
+    const asked = "select chronicle.lock_within(60000, clock_timestamp() - interval '1 hour', '[42]', true)";
+    expect(await rejectionOf(application.query(asked))).to.include({ code: "CH009" });
   });
 
   it("makes a write wait as long as it takes once lock.timeoutMs is not set any more", async () => {

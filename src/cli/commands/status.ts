@@ -1,5 +1,15 @@
+import type { LogHolder } from "../../index.js";
 import { tableOf } from "../output.js";
 import type { Register } from "../run.js";
+
+function holdersTable(holders: readonly LogHolder[]): string {
+  return tableOf(
+    ["pid", "role", "application", "state", "since", "what"],
+    holders.map(({ pid, user, applicationName, state, since, what }) =>
+      [pid, user, applicationName, state, since?.toISOString(), what.join(", ")].map((cell) => cell ?? undefined),
+    ),
+  );
+}
 
 export const status: Register = (program, action) => {
   program
@@ -15,6 +25,7 @@ export const status: Register = (program, action) => {
             ["entity", "table"],
             found.tables.map(({ entity, tableName }) => [entity, tableName]),
           ),
+          ...(found.holders.length === 0 ? [] : ["Others wait for:", holdersTable(found.holders)]),
           ...found.findings.map(({ code, message }) => `${code}: ${message}`),
           ...found.advice.map((sentence) => `Advice: ${sentence}`),
         ]);

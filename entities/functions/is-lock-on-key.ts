@@ -1,4 +1,4 @@
-/** SQL for whether a row `l` of pg_locks is an advisory lock of this database on a key, given as a bigint[] of one or two. */
+/** SQL for whether a row `l` of pg_locks is an advisory lock of this database on a key, a bigint[] of one or two. */
 export function isLockOnKey(key: string): string {
   return `l.locktype = 'advisory'
     and l.database = (select d.oid from pg_database d where d.datname = current_database())
