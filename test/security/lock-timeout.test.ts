@@ -113,7 +113,7 @@ describe("a stranger who holds the log's lock", () => {
       await hold(key);
       const settings: unknown[] = [];
       const written = dataSource.transaction(async (manager) => {
-        await manager.query("set local lock_timeout = '45s'");
+        await manager.query("set local lock_timeout = '90s'"); // longer than the write waits
         await manager.insert(table, { id, amount: 1 });
         settings.push(await settingOf(manager));
       });
@@ -121,7 +121,7 @@ describe("a stranger who holds the log's lock", () => {
       await waiting();
       await holder.query("select pg_advisory_unlock_all()");
       await written;
-      expect(settings).to.deep.equal(["45s"]);
+      expect(settings).to.deep.equal(["90s"]);
       expect(await counts(table, id)).to.deep.equal({ rows: "1", events: "1" });
     });
   }
@@ -244,13 +244,14 @@ describe("a stranger who holds the log's lock", () => {
   });
 
   it("does not stop what the log does itself from trying again", async () => {
-    const dataSource = await installed({ lock: { timeoutMs: 1 } });
+    const dataSource = await installed({ lock: { timeoutMs: 20 } });
     await application.query("alter table ledger disable trigger all; insert into ledger values ('unseen', 1)");
     await application.query("alter table ledger enable trigger all");
     await hold();
     const reconciled = eventLog(dataSource).reconcile({ dryRun: false });
     reconciled.catch(() => undefined);
     await waiting();
+    await new Promise((resolve) => setTimeout(resolve, timeoutMs * 3));
     await holder.query("select pg_advisory_unlock_all()");
     await reconciled;
     expect(await counts(Ledger, "unseen")).to.deep.equal({ rows: "1", events: "1" });
