@@ -12,7 +12,7 @@ import { pinnedSettings } from "./pinned-settings.js";
  * Returns, by table, how many records were changed whose former state the log does not know, so that no event could
  * tell it.
  */
-export const flush = (s: string): string => `-- version: 5
+export const flush = (s: string): string => `-- version: 6
 create or replace function ${s}.flush(payload jsonb) returns jsonb
 language plpgsql security definer
 ${pinnedSettings.map((setting) => `set ${setting}`).join("\n")}
