@@ -202,21 +202,23 @@ export class Copies {
         const base = quoted(table.columns.find((column) => column.id === generated.from)?.name ?? "");
         const made = (of: string) =>
           expressionOf(table, generated).replaceAll(base, () => (generated.how === "double" ? `${of}::numeric` : of));
+        const bases = copy.others.filter(({ id }) => id === generated.from);
+        const lost = bases.filter(({ isLost }) => isLost).map(({ is }) => `c.${is}`);
+        // Of a lost value the expression makes what it makes of its text, if a later type takes that.
+        const isAble =
+          generated.how === "double" ? (value: string) => ` and c.${value}::text ~ '^[-0-9.]+$'` : () => "";
         return [
-          `jsonb_build_array(${own})`,
-          ...copy.others
-            .filter((other) => other.id === generated.from && other.isLost !== true)
-            .map(
-              ({ value, is }) =>
-                `case when c.${is} then jsonb_build_array((${made(`c.${value}`)})::text) else '[]' end`,
-            ),
+          `case when ${["false", ...lost].join(" or ")} then '[]' else jsonb_build_array(${own}) end`,
+          ...bases.map(
+            ({ value, is }) =>
+              `case when c.${is}${isAble(value)} then jsonb_build_array((${made(`c.${value}`)})::text) else '[]' end`,
+          ),
         ].join(" || ");
       }
-      const more = others;
       const lost = others.filter(({ isLost }) => isLost).map(({ is }) => `c.${is}`);
       return [
         `case when ${["false", ...lost].join(" or ")} then '[]' else jsonb_build_array(${own}) end`,
-        ...more.map(({ value, is }) => `case when c.${is} then jsonb_build_array(c.${value}::text) else '[]' end`),
+        ...others.map(({ value, is }) => `case when c.${is} then jsonb_build_array(c.${value}::text) else '[]' end`),
       ].join(" || ");
     });
     const { rows } = await client.query<{ texts: RightTexts }>(
