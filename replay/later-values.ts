@@ -57,6 +57,10 @@ export function laterValues(source: FoldSource, table: FoldTable, alive: string)
           select coalesce(${schema}.merge(jsonb_build_object(v.key, ${what})), '{}')
           from jsonb_object_keys(p.data || p.previous) v (key)
           where v.key = any (${all}))`;
+  // Between a change of keys and its install, a key is that of another record.
+  const ofOthers = (table.history?.changes ?? [])
+    .filter(({ rekeyedFrom, position }) => rekeyedFrom !== null && position > cut.position)
+    .map(({ rekeyedFrom, position }) => `and not (e.position >= ${rekeyedFrom} and e.position < ${position})`);
   // As text, such a value is written otherwise than in the log.
   const losing = new Set(rewritten.filter(({ losesForm }) => losesForm).map(({ name }) => name));
   const given = [
@@ -92,7 +96,7 @@ export function laterValues(source: FoldSource, table: FoldTable, alive: string)
       cross join lateral (select ${raw(side("data"))} as data, ${raw(side("previous"))} as previous) p
       cross join lateral (select e.origin = 'migration' as is_migration) m
       where e.table_name = any (${table.logNames}) and e.action <> 'create'
-      and (e.origin <> 'migration' or e.action = 'update') and ${afterCut(cut)}
+      and (e.origin <> 'migration' or e.action = 'update') and ${afterCut(cut)} ${raw(ofOthers.join(" "))}
       ${only === undefined ? sql`` : sql`and ${only}`}
       and not exists (
         select from ${event} n
