@@ -26,6 +26,7 @@ import { type EventFilter, events, history } from "./log/read.js";
 import type { RecordId } from "./log/record-id.js";
 import { check, type CheckOptions, status, type Status } from "./log/status.js";
 import { tail, type TailOptions } from "./log/tail.js";
+import type { TailedEvent } from "./log/tail-reader.js";
 import type { EntityReference } from "./log/tracked-tables.js";
 
 /** The log of one DataSource. Every member may be destructured. */
@@ -43,7 +44,7 @@ export interface EventLog {
   /** Events by position, as they were stored. */
   events(filter?: EventFilter): AsyncIterable<RecordedEvent>;
   /** Events as they are committed; never misses or doubles one. */
-  tail(options?: TailOptions): AsyncIterable<RecordedEvent>;
+  tail(options?: TailOptions): AsyncIterable<TailedEvent>;
   /** The events of one record, oldest first. */
   history<Row = Record<string, unknown>>(entity: EntityReference, id: RecordId): Promise<RecordedEvent<Row>[]>;
   /** What changed on one record between two points in time, net, in today's shape. */

@@ -81,6 +81,7 @@ export type { SchemaChangeReport } from "./log/table-shape.js";
 export type { Hold, LogHolder } from "./log/log-holders.js";
 export type { Status } from "./log/status.js";
 export type { TailOptions } from "./log/tail.js";
+export type { TailedEvent } from "./log/tail-reader.js";
 export type { EntityReference } from "./log/tracked-tables.js";
 export { withEventLog } from "./with-event-log.js";
 export type { EventLogOptions } from "./with-event-log.js";

@@ -73,7 +73,7 @@ const forReaders = [
   "about_time(timestamptz)",
   "around_time(bigint, timestamptz, timestamptz)",
   "torn(bigint, smallint, xid8)",
-  "tail_positions(smallint, bigint, bigint, bigint, pg_snapshot, integer)",
+  "tail_positions(smallint, bigint, bigint, bigint, pg_snapshot, pg_snapshot, integer)",
   "fall_asleep(uuid, double precision)",
   "wake_up(uuid)",
   "text_size(jsonb, integer)",

@@ -1,5 +1,8 @@
 import { raw, sql, type Statement } from "../core/sql.js";
 
+/** PostgreSQL's bigint ends here. */
+export const mostPosition = 2n ** 63n - 1n;
+
 /** SQL for the last position of the log: of an event, or of a commit if commits are marked. Null in an empty log. */
 export function lastPosition(schema: string): Statement {
   const s = raw(schema);

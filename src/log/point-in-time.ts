@@ -4,8 +4,9 @@ import { EventLogError } from "../core/errors.js";
 import { numberOf, positionOf, type Session } from "../core/session.js";
 import { raw, sql, type Statement } from "../core/sql.js";
 import { type Cut, inCut } from "./cut.js";
-import { lastPosition, newestPosition } from "./last-position.js";
+import { lastPosition, mostPosition, newestPosition } from "./last-position.js";
 import { settled } from "./settled.js";
+import { snapshotOf } from "./snapshot.js";
 
 /** A moment in the log: a time, a position (inclusive), or a bookmark. Text is ISO 8601 with an offset. */
 export type PointInTime = Date | string | bigint | { readonly bookmark: string };
@@ -41,9 +42,6 @@ export async function resolvePoint(session: Session, dataSource: DataSource, poi
     return atBookmark(session, dataSource, point.bookmark);
   throw unknown(`${point === null ? "null" : typeof point} is no point in time.`);
 }
-
-/** PostgreSQL's bigint ends here. */
-const mostPosition = 2n ** 63n - 1n;
 
 async function atPosition(session: Session, dataSource: DataSource, position: bigint): Promise<Cut> {
   if (position > mostPosition) throw unknown(`Position ${position} is after the log's last.`);
@@ -126,8 +124,8 @@ async function atBookmark(session: Session, dataSource: DataSource, name: string
  * is one past the last that had ended, so some of them had begun and drawn positions.
  */
 function openIn(snapshot: string): Pick<Cut, "leftOut" | "before"> {
-  const [, before = "0", open = ""] = snapshot.split(":");
-  return { leftOut: open === "" ? [] : open.split(","), before };
+  const { end, open } = snapshotOf(snapshot);
+  return { leftOut: open.map(String), before: String(end) };
 }
 
 /** The position up to which a cut really goes: its last event that is not left out. */

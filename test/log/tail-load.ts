@@ -5,7 +5,7 @@ import { type EventLog, Tracked } from "../../src/index.js";
 
 @Entity()
 @Tracked()
-class Parcel {
+export class Parcel {
   @PrimaryGeneratedColumn("identity", { type: "bigint", generatedIdentity: "BY DEFAULT" }) id!: string;
   @Column("text") note!: string;
 }
@@ -91,7 +91,7 @@ export async function tailLoad({ url, log, events, writers, random, onProgress }
   };
 
   const follow = async () => {
-    let after: bigint | undefined = BigInt(start);
+    let after: bigint | string = BigInt(start);
     while (!controller.signal.aborted) {
       const interruption = new AbortController();
       const timer = setTimeout(
@@ -108,9 +108,9 @@ export async function tailLoad({ url, log, events, writers, random, onProgress }
       );
       try {
         const signal = AbortSignal.any([interruption.signal, controller.signal]);
-        for await (const { position, transactionId } of log.tail({ after, signal })) {
+        for await (const { position, transactionId, cursor } of log.tail({ after, signal })) {
           given.push({ position, transactionId });
-          after = position;
+          after = cursor;
         }
       } catch {
         // its connection was cut

@@ -1,6 +1,8 @@
 import { expect } from "chai";
+import pg from "pg";
 import { startPostgres } from "../../dev/postgres.mjs";
-import { type RecordedEvent } from "../../src/index.js";
+import type { RecordedEvent, TailedEvent } from "../../src/index.js";
+import { loggerInto } from "../logger-into.js";
 import { application, rejectionOf } from "../replay/application.js";
 import { seeded } from "../seeded.js";
 import { tailEntities, tailLoad } from "./tail-load.js";
@@ -57,21 +59,100 @@ describe("a tail", () => {
     await put("4");
     expect(await take(app.log.tail({ after: 0n }), 5)).to.deep.equal(["1", "open", "2", "3", "4"]);
     expect(await take(app.log.tail({ after: { bookmark: "between" } }), 3)).to.deep.equal(["open", "3", "4"]);
-    const all = await app.events();
-    const open = all.find(({ data }) => data.note === "open")?.position;
-    expect(await take(app.log.tail({ after: open }), 3)).to.deep.equal(["2", "3", "4"]);
+    for await (const { cursor, data } of app.log.tail({ after: 0n })) {
+      if (data.note !== "open") continue;
+      expect(await take(app.log.tail({ after: cursor }), 3)).to.deep.equal(["2", "3", "4"]);
+      break;
+    }
   });
 
-  it("waits for a transaction that began before, and never lets one overtake it", async () => {
+  it("goes on after a position, and warns where that does not say what was given", async () => {
+    const warnings: string[] = [];
+    const { log } = await app.open({ ...app.setting, dataSource: { logger: loggerInto(warnings) } });
+    const [one, two] = [await app.connect(), await app.connect()];
+    await put("1");
+    await one.query("begin; insert into parcel (note) values ('open')");
+    await put("2");
+    await two.query("begin; insert into parcel (note) values ('later')");
+    await put("3");
+    const positions = new Map((await app.events()).map(({ position, data }) => [data.note, position]));
+    const notesAfter = async (note: string, count: number) => take(log.tail({ after: positions.get(note) }), count);
+    expect(await notesAfter("1", 2)).to.deep.equal(["2", "3"]);
+    expect(warnings).to.deep.equal([]);
+    const cut = notesAfter("2", 3);
+    while (warnings.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await one.query("commit");
+    await put("4");
+    expect(await cut).to.have.members(["3", "4", "open"]);
+    await two.query("commit");
+    expect(warnings).to.have.lengthOf(1);
+    const [, cursor = ""] = /goes on after "([^"]+)"/.exec(warnings[0] ?? "") ?? [];
+    expect(await take(log.tail({ after: cursor }), 4)).to.have.members(["3", "4", "later", "open"]);
+  });
+
+  it("is held back by nobody who is open, with a transaction id or a snapshot, in whatever database", async () => {
+    const role = `stranger_${Date.now()}`;
+    const as = (url: string) => Object.assign(new URL(url), { username: role }).href;
+    await app.sql(`create role ${role} login`);
+    const strangers = [app.url, app.url, process.env["DATABASE_URL"] ?? ""].map(
+      (url) => new pg.Client({ connectionString: as(url) }),
+    );
+    try {
+      for (const stranger of strangers) await stranger.connect();
+      await strangers[0]?.query("begin; select pg_current_xact_id()");
+      await strangers[1]?.query("begin isolation level repeatable read; select 1");
+      await strangers[2]?.query("begin; savepoint s; select pg_current_xact_id()");
+      const tail = app.log.tail({ after: 0n })[Symbol.asyncIterator]();
+      for (const note of ["1", "2", "3"]) {
+        await put(note);
+        expect((await tail.next()).value).to.have.nested.property("data.note", note);
+      }
+      await tail.return?.();
+      expect(await take(app.log.tail({ after: 0n }), 3)).to.deep.equal(["1", "2", "3"]);
+    } finally {
+      for (const stranger of strangers) await stranger.end().catch(() => undefined);
+      await app.sql(`drop role ${role}`);
+    }
+  });
+
+  it("gives a transaction that commits late when it does, whole, and after it what came meanwhile", async () => {
+    const one = await app.connect();
+    const two = await app.connect();
+    await one.query("begin; insert into parcel (note) values ('late 1')");
+    await put("a");
+    await two.query("begin; insert into parcel (note) values ('never')");
+    const tail = app.log.tail({ after: 0n })[Symbol.asyncIterator]();
+    let last = 0n;
+    const next = async () => {
+      const { cursor, transactionId, data } = (await tail.next()).value as TailedEvent;
+      if (transactionId > last) last = transactionId;
+      // The ids of transactions that wrote nothing are drawn again if the server crashes now.
+      expect(Number(cursor.split(":")[2]), "what the cursor knows").to.be.at.most(Number(last) + 1);
+      return data.note;
+    };
+    expect(await next()).to.equal("a");
+    await put("b");
+    expect(await next()).to.equal("b");
+    const third = next();
+    await one.query("savepoint s; insert into parcel (note) values ('late 2'); release savepoint s");
+    await app.sql("do $$ begin for n in 1..3000 loop perform pg_current_xact_id(); commit; end loop; end $$");
+    await two.query("rollback");
+    await sleeping();
+    await one.query("commit");
+    const rest = [await third, await next()];
+    await put("c");
+    expect([...rest, await next()]).to.deep.equal(["late 1", "late 2", "c"]);
+    await tail.return?.();
+  });
+
+  it("orders what was committed between two looks by transaction, then position", async () => {
     const one = await app.connect();
     await one.query("begin; insert into parcel (note) values ('a')");
-    const taken = take(app.log.tail({ after: 0n }), 4);
     await put("b");
-    await new Promise((resolve) => setTimeout(resolve, 100));
     await one.query("insert into parcel (note) values ('c')");
     await put("d");
     await one.query("commit");
-    expect(await taken).to.deep.equal(["a", "c", "b", "d"]);
+    expect(await take(app.log.tail({ after: 0n }), 4)).to.deep.equal(["a", "c", "b", "d"]);
   });
 
   it("reads through large transactions and wide gaps, each event once", async function () {
@@ -97,6 +178,10 @@ describe("a tail", () => {
     expect(await take(app.log.tail({ after: 0n }), 3)).to.deep.equal(["old 1", "old 2", "new"]);
     const [first] = await app.events();
     expect(await take(app.log.tail({ after: first?.position }), 2)).to.deep.equal(["old 2", "new"]);
+    const cursors: string[] = [];
+    for await (const { cursor } of app.log.tail({ after: 0n })) if (cursors.push(cursor) === 2) break;
+    expect(await take(app.log.tail({ after: cursors[0] }), 2)).to.deep.equal(["old 2", "new"]);
+    expect(await take(app.log.tail({ after: cursors[1] }), 1)).to.deep.equal(["new"]);
   });
 
   it("ends quietly when it is aborted, and leaves no connection", async () => {
@@ -118,8 +203,53 @@ describe("a tail", () => {
     const next = (options: object) => app.log.tail(options)[Symbol.asyncIterator]().next();
     expect(await rejectionOf(next({ after: 1_000n }))).to.include({ code: "POINT_IN_TIME_UNKNOWN" });
     expect(await rejectionOf(next({ after: { bookmark: "none" } }))).to.include({ code: "POINT_IN_TIME_UNKNOWN" });
-    for (const options of [{ after: 7 }, { after: -1n }, { after: "7" }, { after: null }, { from: 1n }])
+    for (const options of [{ after: 7 }, { after: -1n }, { after: 2n ** 63n }, { after: null }, { from: 1n }])
       expect(await rejectionOf(next(options))).to.include({ code: "OPTIONS_INVALID" });
+  });
+
+  it("refuses a cursor that no tail gives, and one of another log, of a later epoch or of a lost server", async () => {
+    await put("1");
+    const tail = app.log.tail({ after: 0n })[Symbol.asyncIterator]();
+    const { cursor } = (await tail.next()).value as TailedEvent;
+    await tail.return?.();
+    const next = (after: string) => app.log.tail({ after })[Symbol.asyncIterator]().next();
+    const [epoch, xmin, xmax, xip, transaction, position] = cursor.split(":").map(String);
+    const cursorOf = (parts: object) =>
+      Object.values({ epoch, xmin, xmax, xip, transaction, position, ...parts }).join(":");
+    expect(cursorOf({})).to.equal(cursor);
+    const later = String(BigInt(transaction ?? 0) + 1_000_000n);
+    const malformed = [
+      "",
+      "7",
+      cursor.slice(1),
+      `${cursor} `,
+      `${cursor}:1`,
+      cursorOf({ epoch: "01" }),
+      cursorOf({ epoch: "32768" }),
+      cursorOf({ position: String(2n ** 63n) }),
+      cursorOf({ position: "x" }),
+      cursorOf({ xmin: "1" }),
+      cursorOf({ xmin: "5", xip: "5,5" }),
+      cursorOf({ xmin: "6", xip: "6,5" }),
+      cursorOf({ xmin: "0", xip: "0" }),
+      cursorOf({ xmin: xmax, xip: xmax }),
+      cursorOf({ transaction: later }),
+      cursorOf({ transaction: "5" }),
+    ];
+    for (const after of malformed)
+      expect(await rejectionOf(next(after)), after).to.include({ code: "OPTIONS_INVALID" });
+    const others = {
+      "is of epoch": cursorOf({ epoch: String(Number(epoch) + 1) }),
+      "is not of the cursor's transaction": cursorOf({ epoch: "0" }),
+      "no event at position": cursorOf({ position: "1000" }),
+      "is of another log": cursorOf({ xmin: "5", xip: "5", transaction: "5" }),
+      "has not begun": cursorOf({ xmin: transaction, xmax: later, xip: transaction }),
+    };
+    for (const [what, after] of Object.entries(others)) {
+      const error = await rejectionOf(next(after));
+      expect(error, after).to.include({ code: "POINT_IN_TIME_UNKNOWN" });
+      expect(error.message).to.include(what);
+    }
   });
 
   it("misses and doubles nothing under load, where a reader by position does", async function () {
@@ -157,5 +287,26 @@ describe("a tail, where the server has prepared transactions", function () {
     await client.query("commit prepared 'one'");
     expect((await first).value).to.deep.include({ data: { id: "1", note: "prepared" } });
     await tail.return?.();
+  });
+
+  it("is not held back by one that is prepared, and gives its events when it is committed, also after a resume", async () => {
+    const client = await app.connect();
+    const next = async (after: string | bigint) => {
+      const tail = app.log.tail({ after })[Symbol.asyncIterator]();
+      const { cursor, data } = (await tail.next()).value as TailedEvent;
+      await tail.return?.();
+      return [data.note, cursor] as const;
+    };
+    await client.query("begin; insert into parcel (note) values ('kept'); prepare transaction 'kept'");
+    await client.query("begin; insert into parcel (note) values ('gone'); prepare transaction 'gone'");
+    await client.query("insert into parcel (note) values ('meanwhile')");
+    const [meanwhile, cursor] = await next(0n);
+    expect(meanwhile).to.equal("meanwhile");
+    const following = next(cursor);
+    await client.query("rollback prepared 'gone'");
+    await client.query("commit prepared 'kept'");
+    expect((await following)[0]).to.equal("kept");
+    await client.query("insert into parcel (note) values ('last')");
+    expect((await next((await following)[1]))[0]).to.equal("last");
   });
 });

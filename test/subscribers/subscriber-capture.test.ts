@@ -1,6 +1,7 @@
 import { expect } from "chai";
-import type { DataSource, EntityManager, Logger } from "typeorm";
+import type { DataSource, EntityManager } from "typeorm";
 import { attachmentOf } from "../../src/core/attachment.js";
+import { loggerInto } from "../logger-into.js";
 import { byRecord, type Observed, type OfRecord, Oracle } from "../oracle.js";
 import { newDataSource, type TrackedApplication } from "../tracked-application.js";
 import { subscriberCells } from "./cells.js";
@@ -148,16 +149,4 @@ function switching<T extends object>(current: () => T): T {
       return typeof value === "function" ? (value.bind(current()) as unknown) : value;
     },
   });
-}
-
-function loggerInto(warnings: string[]): Logger {
-  const ignore = () => undefined;
-  return {
-    logQuery: ignore,
-    logQueryError: ignore,
-    logQuerySlow: ignore,
-    logSchemaBuild: ignore,
-    logMigration: ignore,
-    log: (level, message: unknown) => void (level === "warn" && warnings.push(String(message))),
-  };
 }

@@ -153,7 +153,7 @@ const calls: readonly Attack[] = [
     ...Array.from({ length: 100 }, () => "select chronicle.fall_asleep(gen_random_uuid(), 3600)"),
   ]),
   statements("reader", "asks functions for what they do not give", [
-    "select * from chronicle.tail_positions(null, null, null, null, null, null)",
+    "select * from chronicle.tail_positions(null, null, null, null, null, null, null)",
     "select * from chronicle.about_time('infinity')",
     "select * from chronicle.around_time(9223372036854775807, '-infinity', 'infinity')",
     "select chronicle.torn(-1, -1::smallint, '0')",
