@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EntityManager } from "typeorm";
-import type { Capture, LockMode, TailedEvent } from "../../src/index.js";
+import type { Capture, LockMode } from "../../src/index.js";
 import { application } from "../replay/application.js";
 import { seeded } from "../seeded.js";
 import { Parcel } from "./tail-load.js";
@@ -53,20 +53,24 @@ for (const capture of ["trigger", "subscriber"] satisfies Capture[]) {
         };
 
         let after: string | bigint = 0n;
+        /** Whether there was an event, within some seconds. */
         const take = async () => {
-          const tail = app.log.tail({ after })[Symbol.asyncIterator]();
-          const { cursor, position, transactionId } = (await tail.next()).value as TailedEvent;
+          const tail = app.log.tail({ after, signal: AbortSignal.timeout(5_000) })[Symbol.asyncIterator]();
+          const next = await tail.next();
           await tail.return?.();
+          if (next.done) return false;
+          const { cursor, position, transactionId } = next.value;
           given.push({ position, transactionId });
           after = cursor;
+          return true;
         };
 
         const written = Array.from({ length: writers }, write);
-        while (given.length < ends) await take();
+        while (given.length < ends && (await take()));
         isWriting = false;
         await Promise.all(written);
         const stored = await app.sql<{ position: string }>("select position from chronicle.event order by position");
-        while (given.length < stored.length) await take();
+        while (given.length < stored.length && (await take()));
 
         const sorted = given.map(({ position }) => position).sort((a, b) => Number(a - b));
         expect(sorted.map(String), "each event once").to.deep.equal(stored.map(({ position }) => position));
