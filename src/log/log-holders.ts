@@ -12,9 +12,7 @@ export type Hold =
   /** It waits for the lock itself; behind one that waits for it exclusively, shared ones wait too. */
   | "waiting"
   /** It has written events and may still take them back: points in time near now wait. */
-  | "open writes"
-  /** Was open before all others: tails wait. */
-  | "oldest transaction";
+  | "open writes";
 
 /** A session, or a prepared transaction, that makes writers or readers of the log wait. */
 export interface LogHolder {
@@ -55,7 +53,6 @@ export async function logHolders(
 
 async function look(session: Session, schema: string, afterMs: number): Promise<LogHolder[]> {
   const s = raw(schema);
-  const back = await heldBack(session, schema);
   const rows = await session.rows(sql`
     with locks as materialized (
       select l.*, ${raw(isLockOnKey("i.key"))} as is_of_log
@@ -76,17 +73,11 @@ async function look(session: Session, schema: string, afterMs: number): Promise<
       from locks l
       where l.locktype = 'relation' and l.relation = to_regclass(${`${schema}.event`}) and l.mode = 'RowExclusiveLock'
         and l.granted and l.database = (select d.oid from pg_database d where d.datname = current_database())
-      union
-      select l.pid, l.virtualtransaction, null, 'oldest transaction'
-      from locks l
-      where l.locktype = 'transactionid' and l.transactionid = pg_snapshot_xmin(pg_current_snapshot())::xid
-        and l.mode = 'ExclusiveLock' and l.granted
     ),
     seen as (
       select h.*, coalesce(a.usename, p.owner) as role, a.application_name,
         case when p.owner is null then a.state else 'prepared' end as state,
-        coalesce(h.waitstart, p.prepared, a.xact_start, a.state_change,
-          case when h.what = 'oldest transaction' then ${back.since}::timestamptz end) as since,
+        coalesce(h.waitstart, p.prepared, a.xact_start, a.state_change) as since,
         h.what in ('exclusive lock', 'shared lock') and h.place like '%/0'
           or h.what = 'exclusive lock'
           and not coalesce(has_function_privilege(coalesce(a.usename, p.owner), f.oid, 'execute'), true) as stray
@@ -106,7 +97,6 @@ async function look(session: Session, schema: string, afterMs: number): Promise<
       or s.since <= clock_timestamp() - make_interval(secs => ${afterMs / 1_000}::double precision)
       or s.since is null and (
         s.what = 'exclusive lock'
-        or s.what = 'oldest transaction' and ${!back.isKnown}::boolean
         or s.what = 'shared lock' and exists (select from holds w where w.what = 'waiting')))
     order by min(s.since), s.pid`);
   return rows.map(holderOf);
@@ -122,28 +112,6 @@ function holderOf({ pid, role, application_name, state, since, stray, what }: Te
     what: JSON.parse(what ?? "[]") as Hold[],
     isStray: stray === "t",
   };
-}
-
-/**
- * Since when events wait for the oldest transaction that is open, as text; null if none do. The log tells it where this
- * role may not see when the transaction began; it is not known to a role that may not read the log.
- */
-async function heldBack(session: Session, schema: string): Promise<{ isKnown: boolean; since: string | null }> {
-  const may = await session.row(sql`
-    select bool_and(has_function_privilege(p.oid, 'execute') and has_table_privilege(e.oid, 'select')) as read
-    from pg_proc p
-    join pg_class e on e.relnamespace = p.pronamespace and e.relname = 'event'
-    where p.pronamespace = to_regnamespace(${schema}) and p.proname = 'tail_positions'`);
-  if (may?.read !== "t") return { isKnown: false, since: null };
-  const s = raw(schema);
-  const row = await session.row(sql`
-    select e.occurred_at as since
-    from ${s}.installation i
-    cross join pg_current_snapshot() now
-    cross join ${s}.tail_positions(
-      i.epoch, pg_snapshot_xmin(now)::text::bigint + 1, pg_snapshot_xmax(now)::text::bigint, 0, null, 1) p
-    join ${s}.event e on e.position = p.place`);
-  return { isKnown: true, since: row?.since ?? null };
 }
 
 /** Sessions that hold the log's lock, and are no writers of the log. */
