@@ -16,8 +16,8 @@ export interface OnCopies {
   readonly others?: {
     readonly id: number;
     readonly type: ColumnType;
-    /** Of the texts of lost values, instead. (Default: false) */
-    readonly areLost?: boolean;
+    /** Of texts that values had, instead. (Default: false) */
+    readonly areTexts?: boolean;
     readonly sql: (copy: string, name: string) => string;
   };
 }
@@ -31,7 +31,9 @@ export interface Names {
 export interface Other {
   readonly id: number;
   readonly type: ColumnType;
-  /** The text that the value had, which a later type may take again; nothing else is right. */
+  /** The text that the value had, which a later type may take again. */
+  readonly isText?: boolean;
+  /** The same, and nothing else is right. */
   readonly isLost?: boolean;
   /** Right only if the table is rewritten before the next install: nobody can read then what ADD COLUMN gave. */
   readonly onceRewritten?: boolean;

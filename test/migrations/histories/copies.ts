@@ -103,9 +103,9 @@ export class Copies {
     client: pg.Client,
     name: string,
     before: Copy["others"],
-    { id, type, sql, areLost = false }: NonNullable<OnCopies["others"]>,
+    { id, type, sql, areTexts = false }: NonNullable<OnCopies["others"]>,
   ): Promise<void> {
-    for (const other of before.filter((one) => one.id === id && (one.isLost === true) === areLost)) {
+    for (const other of before.filter((one) => one.id === id && isText(one) === areTexts)) {
       if (await tried(client, sql(name, other.value), { isOptional: true })) {
         const { others } = this.#named(name);
         this.#replace(this.#named(name), { others: others.map((one) => (one === other ? { ...one, type } : one)) });
@@ -194,9 +194,7 @@ export class Copies {
       const own = `c.${quoted(name)}::text`;
       const others = copy.others.filter(
         (other) =>
-          other.id === id &&
-          (other.isLost === true || sqlOf(other.type) === sqlOf(type)) &&
-          other.onceRewritten !== true,
+          other.id === id && (isText(other) || sqlOf(other.type) === sqlOf(type)) && other.onceRewritten !== true,
       );
       if (generated !== null) {
         const base = quoted(table.columns.find((column) => column.id === generated.from)?.name ?? "");
@@ -206,7 +204,9 @@ export class Copies {
         const lost = bases.filter(({ isLost }) => isLost).map(({ is }) => `c.${is}`);
         // Of a lost value the expression makes what it makes of its text, if a later type takes that.
         const isAble =
-          generated.how === "double" ? (value: string) => ` and c.${value}::text ~ '^[-0-9.]+$'` : () => "";
+          generated.how === "double"
+            ? (value: string) => ` and (c.${value} is null or c.${value}::text ~ '^[-0-9.]+$')`
+            : () => "";
         return [
           `case when ${["false", ...lost].join(" or ")} then '[]' else jsonb_build_array(${own}) end`,
           ...bases.map(
@@ -231,6 +231,8 @@ export class Copies {
     this.all = this.all.map((other) => (other.name === copy.name ? { ...other, ...more } : other));
   }
 }
+
+const isText = (other: Other) => other.isText === true || other.isLost === true;
 
 /** Rows as canonical jsonb and, because jsonb holds 1.0 and 1.00 for equal, as the text of each column. */
 export async function rowsOf(client: pg.Client, query: string, { columns }: Table): Promise<string[]> {

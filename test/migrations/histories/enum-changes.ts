@@ -44,7 +44,7 @@ function lostTexts({ id: tableId }: Table, { id, type }: Column, from: string, t
       ? `array_replace(${text}::text[], ${old}, ${label})::text`
       : `case ${text} when ${old} then ${label} else ${text} end`;
   const sql = (copy: string, text: string) => `update ${copy} set ${text} = ${relabel(text)}`;
-  return { tableId, sql: () => "select", others: { id, type: "text", areLost: true, sql } };
+  return { tableId, sql: () => "select", others: { id, type: "text", areTexts: true, sql } };
 }
 
 const renameLabel: ChangeKind = (model, _table, dice) => {

@@ -136,7 +136,11 @@ const retypeUsing: ChangeKind = (model, table, dice) => {
   const steps = [
     {
       ...change,
-      onCopies: [castOnly(table, { column, type, using: of(column, expression) }), ...(change.onCopies ?? [])],
+      onCopies: [
+        castOnly(table, { column, type, using: of(column, expression) }),
+        ...(column.role === "key" ? [textOf(table, column)] : []),
+        ...(change.onCopies ?? []),
+      ],
     },
   ];
   return { steps, excuse: "rewritten", isLearnedLate: true };
@@ -168,6 +172,15 @@ function castOnly(table: Table, { column: { id, name, role }, type, using = "" }
     sql: (copy, names) =>
       notedOther(copy, names, sqlOf(type), `${own}::${sqlOf(type)}`, role === "key" ? "true" : `not ${seen(copy)}`),
     other: { id, type, isOfWindow: true },
+  };
+}
+
+/** No expression makes another record: a key is what it was, in whichever type takes it. */
+function textOf({ id: tableId }: Table, { id, name }: Column): OnCopies {
+  return {
+    tableId,
+    sql: (copy, names) => notedOther(copy, names, "text", `c.${quoted(name)}::text`),
+    other: { id, type: "text", isText: true },
   };
 }
 
