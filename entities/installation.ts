@@ -24,5 +24,7 @@ export class ChronicleInstallation {
   activityRetentionDays!: number | null;
   /** The rights that install() gave. */
   @Column({ type: "jsonb", name: "grants" }) grants!: readonly unknown[];
+  /** Tables and types of others, as the last install found them, with the owner whom it was asked to accept. */
+  @Column({ type: "jsonb", name: "accepted_owners" }) acceptedOwners!: readonly unknown[];
   @Column({ type: "timestamp with time zone", name: "installed_at" }) installedAt!: Date;
 }

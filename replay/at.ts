@@ -9,6 +9,7 @@ import type { Cut } from "../src/log/cut.js";
 import { snapshotOfLog } from "../src/log/partitions.js";
 import { type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
+import { refuseTablesOfOthers } from "../src/log/ownership.js";
 import { type RecordId, recordKeys } from "../src/log/record-id.js";
 import { type EntityReference, trackedTableOf } from "../src/log/tracked-tables.js";
 import { exists, foldQuery, recordKey } from "./fold.js";
@@ -85,8 +86,9 @@ export async function recordFold(
 ): Promise<RecordFold> {
   const { schema } = attachmentOf(dataSource);
   const { tableName } = trackedTableOf(dataSource, entity);
-  const tables = await foldTables(session, dataSource, { auditOnly: true, allowStale: true });
+  const tables = await foldTables(session, dataSource, { auditOnly: true, allowStale: true, allowOthers: true });
   const table = tables.find((candidate) => candidate.tableName === tableName) as FoldTable;
+  await refuseTablesOfOthers(session, schema, [table]);
   refuseUnknownPast([table], cut);
   const asked = await recordKeys(session, schema, table, ids);
   const keys = await keysAt(session, schema, table, asked, cut);
@@ -107,7 +109,7 @@ export async function recordFold(
 
 /** Runs work that folds single records in one snapshot; one that cannot be folded is named. */
 export function foldingRecords<T>(session: Session, dataSource: DataSource, work: () => Promise<T>): Promise<T> {
-  const tables = () => foldTables(session, dataSource, { auditOnly: true, allowStale: true });
+  const tables = () => foldTables(session, dataSource, { auditOnly: true, allowStale: true, allowOthers: true });
   return explainingFolds(session, dataSource, tables, () =>
     snapshotOfLog(session, attachmentOf(dataSource).schema, work),
   );

@@ -5,6 +5,7 @@ import type { Session, TextRow } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { isClassOfToday } from "../src/log/class-shapes.js";
 import { refuse } from "../src/log/finding.js";
+import { refuseTablesOfOthers } from "../src/log/ownership.js";
 import { readSchemaHistories } from "../src/log/read-schema-history.js";
 import type { SchemaHistory } from "../src/log/schema-history.js";
 import { findingsOf } from "../src/log/status.js";
@@ -47,13 +48,14 @@ export interface FoldTable extends TrackedTable {
 
 /**
  * The tables that replay rebuilds, those for audit only if asked for. Tables that changed since the last install are
- * refused, unless the caller does that itself for those that it folds.
- * Throws NOT_INSTALLED if the log is not there, INSTALL_STALE if a table is gone or changed.
+ * refused, and those whose values cannot be read without running code of others, unless the caller does that itself for
+ * those that it folds.
+ * Throws NOT_INSTALLED if the log is not there, INSTALL_STALE if a table is gone or changed, OTHER_OWNER.
  */
 export async function foldTables(
   session: Session,
   dataSource: DataSource,
-  { auditOnly = false, allowStale = false } = {},
+  { auditOnly = false, allowStale = false, allowOthers = false } = {},
 ): Promise<FoldTable[]> {
   const { schema, options } = attachmentOf(dataSource);
   const tables = trackedTables(dataSource).filter((table) => auditOnly || !table.auditOnly);
@@ -63,6 +65,7 @@ export async function foldTables(
   if (there?.log == null)
     throw new EventLogError("NOT_INSTALLED", `The event log is not installed in schema ${options.schema}.`);
   if (there.gone === "t") refuse(await findingsOf(session, dataSource));
+  if (!allowOthers) await refuseTablesOfOthers(session, schema, tables);
   const rows = await session.rows(sql`
     select t.name as table_name, c.name, c.type, c.kind, c.identity, c.generated, ${raw(castable)} as castable
     from unnest(${tables.map(({ sqlName }) => sqlName)}::text[]) as t (name)

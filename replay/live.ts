@@ -8,6 +8,7 @@ import { sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
 import { endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
+import { refuseTablesOfOthers } from "../src/log/ownership.js";
 import { apply } from "./apply.js";
 import { type Apply, brokenConstraints } from "./broken-constraints.js";
 import { clearBy, deleteAll } from "./clear.js";
@@ -34,7 +35,7 @@ import { classValidator, RowValidation, type Validate } from "./validate.js";
 /**
  * Makes the tables what the log says, to its end or at a point in time: one transaction or nothing. No subscriber,
  * listener or trigger runs. A replay to the past is recorded as ordinary events, so the log's end is then that state.
- * Throws OPTIONS_INVALID, NOT_OWNER, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS, REPLAY_VERSION_UNHANDLED,
+ * Throws OPTIONS_INVALID, NOT_OWNER, OTHER_OWNER, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS, REPLAY_VERSION_UNHANDLED,
  * REPLAY_UNKNOWN_ROWS, REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS,
  * REPLAY_LOCK_TIMEOUT, REPLAY_ABORTED, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS, REPLAY_CROSSES_ENTITIES,
  * REPLAY_CROSSES_TENANT.
@@ -51,7 +52,8 @@ export async function replay(
   const run = (gate?: Session) =>
     withOwnSession(dataSource, (session) =>
       steps.stoppable(dataSource, session, async () => {
-        const scope = new Scope(dataSource, await foldTables(session, dataSource), options);
+        const scope = new Scope(dataSource, await foldTables(session, dataSource, { allowOthers: true }), options);
+        await refuseTablesOfOthers(session, attachmentOf(dataSource).schema, scope.tables);
         await refuseOthersTables(session, scope.tables);
         const asked = point === undefined ? undefined : await resolvePoint(session, dataSource, point);
         if (asked !== undefined) {

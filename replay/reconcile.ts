@@ -1,10 +1,12 @@
 import type { DataSource } from "typeorm";
+import { attachmentOf } from "../src/core/attachment.js";
 import { EventLogError } from "../src/core/errors.js";
 import { checkOptions, type OptionsOf, section } from "../src/core/option-checker.js";
 import { abortSignal, aFunction, names, trueOrFalse } from "../src/core/option-kinds.js";
 import { asOwner } from "../src/core/rights.js";
 import { withOwnSession } from "../src/core/session.js";
 import type { RecordingProgress } from "../src/log/comparison.js";
+import { refuseTablesOfOthers } from "../src/log/ownership.js";
 import { type EntityReference, someEntities } from "../src/log/tracked-tables.js";
 import { type FoldTable, foldTables, refuseStale } from "./fold-table.js";
 import type { RecordedCounts } from "./record-differences.js";
@@ -41,7 +43,7 @@ export type ReconcileReport = RecordedCounts;
  * batches, beside running writers.
  *
  * @returns how many records were recorded as created, updated and destroyed.
- * @throws EventLogError OPTIONS_INVALID, NOT_TRACKED, NOT_OWNER, NOT_INSTALLED, INSTALL_STALE, UNKNOWN_COLUMN,
+ * @throws EventLogError OPTIONS_INVALID, NOT_TRACKED, NOT_OWNER, OTHER_OWNER, NOT_INSTALLED, INSTALL_STALE, UNKNOWN_COLUMN,
  * REPLAY_VERSION_UNHANDLED, REPLAY_OVERRIDE_FAILED, REPLAY_ABORTED.
  * @example
  * const actor = { type: "user", id: "ops" };
@@ -50,8 +52,15 @@ export type ReconcileReport = RecordedCounts;
 export async function reconcile(dataSource: DataSource, options: ReconcileOptions = {}): Promise<ReconcileReport> {
   const { entities, columns, dryRun, onProgress, signal } = checkOptions("reconcile", options, reconcileOptions);
   const work = withOwnSession(dataSource, async (session) => {
-    const scope = new Scope(dataSource, await foldTables(session, dataSource, { allowStale: true }), { entities });
+    const scope = new Scope(
+      dataSource,
+      await foldTables(session, dataSource, { allowStale: true, allowOthers: true }),
+      {
+        entities,
+      },
+    );
     refuseStale(scope.tables);
+    await refuseTablesOfOthers(session, attachmentOf(dataSource).schema, scope.tables);
     const recorder = new Recorder(session, dataSource, scope.every, {
       origin: "reconcile",
       dryRun,

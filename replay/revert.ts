@@ -43,7 +43,7 @@ export async function revert<Row = Record<string, unknown>>(
   const work = withOwnSession(dataSource, async (session) => {
     const cut = await resolvePoint(session, dataSource, point);
     let rebuilt: Rebuilt | undefined;
-    const tables = () => foldTables(session, dataSource, { auditOnly: true, allowStale: true });
+    const tables = () => foldTables(session, dataSource, { auditOnly: true, allowStale: true, allowOthers: true });
     const inTransaction = (of: () => Promise<RecordedEvent<Row> | null>) =>
       explainingFolds(session, dataSource, tables, () => session.transaction(of));
     try {

@@ -21,7 +21,7 @@ const source: Omit<EventSource, "effects" | "hidden" | "shape"> = {
  * columns that `relation` has now: those that came later are kept apart. `shape` is spliced in too: under which they
  * are written.
  */
-export const captureStatement = (s: string): string => `-- version: 7
+export const captureStatement = (s: string): string => `-- version: 8
 drop function if exists ${s}.capture_statement(smallint, text, text, boolean, regclass);
 create or replace function ${s}.capture_statement(
   tracked_id smallint, operation text, context text, known boolean default false, relation regclass default null,
@@ -36,6 +36,11 @@ declare
   hidden text[];
 begin
   select * into t from ${s}.tracked where id = tracked_id;
+  -- Of a row that is written, capture gets the values; TRUNCATE makes it read the table.
+  if operation = 'TRUNCATE' and not ${s}.is_readable(relation) then
+    raise exception 'TRUNCATE on % cannot be captured: another role owns the table, and reading it runs that role''s code',
+      relation using errcode = 'CH010', hint = 'DELETE is captured.';
+  end if;
   if relation is not null then
     t := ${s}.as_it_is(t, relation);
   end if;

@@ -15,12 +15,16 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
 $$;
 `;
 
-/** The SQL that makes one column's value in the log. */
-export const columnImageSql = (s: string): string => `-- version: 1
+/**
+ * The SQL that makes one column's value in the log. "is distinct from null", because a composite of nulls is null to
+ * "is null"; format() gives an empty text for null.
+ */
+export const columnImageSql = (s: string): string => `-- version: 2
 create or replace function ${s}.column_image_sql(alias text, name text, kind text) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format(case kind
     when 'text' then 'to_jsonb(%1$I.%2$I::text)'
+    when 'others' then 'to_jsonb(case when %1$I.%2$I is distinct from null then format(''%%s'', %1$I.%2$I) end)'
     when 'plain' then 'to_jsonb(%1$I.%2$I)'
     else 'case when %3$s then to_jsonb(%1$I.%2$I::text) else to_jsonb(%1$I.%2$I) end'
   end, alias, name, ${s}.is_text_sql(alias, name, kind))

@@ -17,9 +17,10 @@ export const labelsHashOf = (s: string, enums: string): string => `case when ${s
 
 /**
  * The labels that an enum has now, by their oids. The labels in their order any transaction can read; an oid only a
- * query, and to a label that was added since its snapshot it gives none: that has a number below 0 instead.
+ * query, and to a label that was added since its snapshot it gives none: that has a number below 0 instead. No cast to
+ * text: the enum's owner may have made one.
  */
-export const labelsNow = (s: string): string => `-- version: 1
+export const labelsNow = (s: string): string => `-- version: 2
 create or replace function ${s}.labels_now(enum oid) returns table (oid bigint, label text)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -30,7 +31,9 @@ begin
     return query select e.oid::bigint, e.enumlabel::text from pg_enum e where e.enumtypid = enum;
     return;
   end if;
-  execute format('select enum_range(null::%s)::text[]', enum::regtype) into labels;
+  execute format('select array(
+    select format(''%%s'', e.label) from unnest(enum_range(null::%s)) with ordinality as e (label, ordinal)
+    order by e.ordinal)', enum::regtype) into labels;
   oids := array(select e.oid from pg_enum e where e.enumtypid = enum order by e.enumsortorder);
   return query
     select case when cardinality(oids) = cardinality(labels) then oids[l.ordinal]::bigint else -l.ordinal end, l.label

@@ -7,7 +7,7 @@
  * is gone beside the one that was inserted in its place, of which the younger is meant; and where the first write was
  * an insert and succeeded, the log is asked only at READ COMMITTED.
  */
-export const flushStatement = (s: string): string => `-- version: 4
+export const flushStatement = (s: string): string => `-- version: 5
 drop function if exists ${s}.equals(oid, smallint);
 /*
  * SQL: whether two values of a key column are equal, by the operator of the primary key's own index. An operator that is
@@ -61,12 +61,29 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   ), format('%s operator(pg_catalog.=) %s', one, other))
 $$;
 
+-- The value of a key column as a note "n" has it, in the column's type. Not if others own that: a cast to it would run
+-- their checks and casts. A domain's is read as what the domain is made of, an enum's is found among its labels.
+create or replace function ${s}.noted_value(relation oid, number smallint, ordinal bigint) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format(case
+      when ${s}.column_kind(a.atttypid) <> 'others' or ${s}.column_kind(y.oid) <> 'others' then '(n.key ->> %1$s)::%2$s'
+      when y.typtype = 'e'
+        then '(select l.label from unnest(enum_range(null::%2$s)) l (label) where format(''%%s'', l.label) = n.key ->> %1$s)'
+    end,
+    noted_value.ordinal - 1,
+    case when ${s}.column_kind(a.atttypid) <> 'others' then format_type(a.atttypid, a.atttypmod)
+      else format_type(y.oid, null) end)
+  from pg_attribute a
+  join pg_type y on y.oid = ${s}.base_type_of(a.atttypid)
+  where a.attrelid = relation and a.attnum = noted_value.number
+$$;
+
 -- The row of a note "n", and the conditions for its record in the log: written out, where calls of functions would cost more than the rest.
 create or replace function ${s}.flush_parts(t ${s}.tracked, out row_of_note text, out in_log text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select format('from %s t where %s', t.table_oid::regclass,
       string_agg(
-        ${s}.equality(t.table_oid, c.number, format('t.%I', k.name), format('(n.key ->> %s)::%s', k.ordinal - 1, c.type)),
+        ${s}.equality(t.table_oid, c.number, format('t.%I', k.name), ${s}.noted_value(t.table_oid, c.number, k.ordinal)),
         ' and ' order by k.ordinal)),
     format('e.table_name %s and e.record_key = n.record_key',
       case when cardinality(${s}.table_names(t.table_name)) = 1 then format('= %L', t.table_name) else format('= any (%L::text[])', ${s}.table_names(t.table_name)) end)
@@ -81,7 +98,12 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     string_agg(format('%L, %s', k.name, k.image), ', ' order by k.ordinal),
     t.key_columns)
   from (
-    select k.name, k.ordinal, format('to_jsonb((n.key ->> %s)::%s)', k.ordinal - 1, c.type) as image
+    select k.name, k.ordinal,
+      format(case c.kind
+          when 'others' then 'to_jsonb(case when (%1$s) is distinct from null then format(''%%s'', %1$s) end)'
+          else 'to_jsonb(%1$s)'
+        end,
+        ${s}.noted_value(t.table_oid, c.number, k.ordinal)) as image
     from unnest(t.key_columns) with ordinality as k (name, ordinal)
     join ${s}.columns(t.table_oid) c on c.name = k.name
   ) k

@@ -1,19 +1,24 @@
 /**
  * The SQL that makes a row's image in the log, for a relation aliased `t`. `to_jsonb(t.*)`, never `to_jsonb(t)`: a
  * column named like the alias would take its place. Where columns are always recorded as text they are text before JSON
- * is made: a document of type json may hold what jsonb refuses, and that must not fail the write. Where a column needs
+ * is made: a document of type json may hold what jsonb refuses, and that must not fail the write; a type of others may
+ * have a cast that runs their code (column_kind). Where a column needs
  * another form only now and then, an empty object is added otherwise, which copies nothing. `altered`: the table may
  * have been altered since the transaction's snapshot was taken.
  */
-export const imageSql = (s: string): string => `-- version: 4
+export const imageSql = (s: string): string => `-- version: 5
 drop function if exists ${s}.image_sql(regclass, text[]);
 create or replace function ${s}.image_sql(
   of regclass, excluded text[] default '{}', altered boolean default false
 ) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select '('
-    || case when bool_or(c.kind = 'text') then format('(select to_jsonb(r.*) from (select %s) r)',
-         string_agg(format(case c.kind when 'text' then 't.%1$I::text as %1$I' else 't.%1$I' end, c.name), ', ' order by c.number) filter (where c.name <> all (excluded)))
+    || case when bool_or(c.kind in ('text', 'others')) then format('(select to_jsonb(r.*) from (select %s) r)',
+         string_agg(format(case c.kind
+             when 'text' then 't.%1$I::text as %1$I'
+             when 'others' then 'case when t.%1$I is distinct from null then format(''%%s'', t.%1$I) end as %1$I'
+             else 't.%1$I'
+           end, c.name), ', ' order by c.number) filter (where c.name <> all (excluded)))
        else 'to_jsonb(t.*)' end
     || coalesce(string_agg(format(' || case when %s then jsonb_build_object(%L, to_jsonb(t.%I::text)) else ''{}'' end', ${s}.is_text_sql('t', c.name, c.kind), c.name, c.name), '' order by c.number)
          filter (where c.kind in ('jsonb', 'float', 'array') and c.name <> all (excluded)), '')

@@ -10,7 +10,7 @@ import { captureFunction } from "./capture-function.sql.js";
 import { captureRows } from "./capture-rows.sql.js";
 import { captureStatement } from "./capture-statement.sql.js";
 import { columnImageSql, isTextSql } from "./column-image-sql.sql.js";
-import { columnKind } from "./column-kind.sql.js";
+import { baseTypeOf, columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
 import { columnsHash, labelsHash, labelsNow } from "./columns-hash.sql.js";
 import { columnsNow, enumOf } from "./columns-now.sql.js";
@@ -22,6 +22,7 @@ import { flush } from "./flush.sql.js";
 import { flushFunction } from "./flush-function.sql.js";
 import { flushStatement } from "./flush-statement.sql.js";
 import { imageSql } from "./image-sql.sql.js";
+import { isOwn, isReadable, isTrusted } from "./is-trusted.sql.js";
 import { lastLife } from "./last-life.sql.js";
 import { level } from "./level.sql.js";
 import { lockLog } from "./lock-log.sql.js";
@@ -66,9 +67,13 @@ import { wakeTails } from "./wake-tails.sql.js";
 
 /** Every SQL function of the log, in the order in which they need one another; each may be made again at any time. */
 export const functions: readonly ((schema: string) => string)[] = [
+  isTrusted,
+  isReadable,
+  isOwn,
   names,
   tableName,
   columnKind,
+  baseTypeOf,
   columns,
   isTextSql,
   columnImageSql,

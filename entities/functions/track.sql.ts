@@ -3,7 +3,7 @@
  * Idempotent. Versions only rise: a rolling deploy's older process cannot take them back.
  * A name that another table's events carry is refused: they would be taken for this one's.
  */
-export const track = (s: string): string => `-- version: 3
+export const track = (s: string): string => `-- version: 4
 create or replace function ${s}.versions(spec jsonb) returns table (name text, action text, version integer)
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select '', v.key, v.value::integer from jsonb_each_text(spec -> 'versions') v
@@ -93,7 +93,7 @@ begin
       cross join lateral jsonb_array_elements(x.change -> 'before') b
       where x.tracked_id = t.id and b.value ->> 'type' ~ '^(bigint|numeric)') c),
     special_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c
-      where c.kind in ('text', 'jsonb', 'float', 'array') and c.name <> all (${s}.names(spec -> 'excludedColumns'))),
+      where c.kind in ('text', 'jsonb', 'float', 'array', 'others') and c.name <> all (${s}.names(spec -> 'excludedColumns'))),
     json_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.type in ('json', 'jsonb')),
     excluded_columns = ${s}.names(spec -> 'excludedColumns'),
     actions = ${s}.names(spec -> 'actions'),
@@ -111,10 +111,23 @@ begin
   perform ${s}.make_capture_function(tracked_id);
   perform ${s}.put_triggers(of, tracked_id, spec ->> 'capture');
   if spec ->> 'capture' = 'subscriber' then
+    select string_agg(format('%I %s', c.name, c.type), ', ') into refused
+    from ${s}.columns(of) c
+    where c.name = any (${s}.names(spec -> 'keyColumns')) and ${s}.noted_value(of, c.number, 1) is null;
+    if refused is not null then
+      raise exception '% has a key of another role''s type, by which only trigger capture can record its rows: %',
+        named, refused using errcode = 'CH002';
+    end if;
     perform ${s}.make_flush_function(t) from ${s}.tracked t where t.id = tracked_id;
   end if;
   if is_new then -- no writer is under way: putting triggers on waited for all of them
-    execute format('update ${s}.tracked set had_rows = exists (select from %s) where id = %s', of, tracked_id);
+    if ${s}.is_readable(of) then
+      execute format('update ${s}.tracked set had_rows = exists (select from %s) where id = %s', of, tracked_id);
+    else
+      update ${s}.tracked set had_rows = exists (
+        select from (select of::oid as oid union select relid from pg_partition_tree(of)) r where pg_relation_size(r.oid) > 0)
+      where id = tracked_id;
+    end if;
   end if;
   return tracked_id;
 end $$;

@@ -8,6 +8,7 @@ import { schemaHistory } from "./007-schema-history.js";
 import { rights } from "./008-rights.js";
 import { signedContexts } from "./009-signed-contexts.js";
 import { lockTimeout } from "./010-lock-timeout.js";
+import { acceptedOwners } from "./011-accepted-owners.js";
 
 /**
  * Our own numbered versions of the tables: taken in order, each once, and never changed once anybody has taken them.
@@ -23,6 +24,7 @@ export const steps: readonly { readonly number: number; readonly sql: (schema: s
   { number: 8, sql: rights },
   { number: 9, sql: signedContexts },
   { number: 10, sql: lockTimeout },
+  { number: 11, sql: acceptedOwners },
 ];
 
 export const latestStep = steps.length;

@@ -10,6 +10,7 @@ const states: Readonly<Record<string, EventLogErrorCode>> = {
   CH007: "WRITE_NOT_CAPTURED",
   CH008: "CONTEXT_UNSIGNED",
   CH009: "LOG_LOCKED",
+  CH010: "OTHER_OWNER",
 };
 
 /** The error as the library names it where it is one of ours; every other error as it is. */

@@ -9,6 +9,7 @@ import { requestContext } from "../core/request-context.js";
 import { asOwner } from "../core/rights.js";
 import { type Session, withOwnSession } from "../core/session.js";
 import { quoteIdentifier, raw, sql } from "../core/sql.js";
+import { refuseTablesOfOthers } from "../log/ownership.js";
 import { idColumns, recordKeys, type RecordId } from "../log/record-id.js";
 import { lockErasures } from "../log/erasures.js";
 import type { SchemaHistory } from "../log/schema-history.js";
@@ -35,7 +36,7 @@ export interface EraseReport {
  * event, with origin "erase". From then on every replay, also to a point before, gives null where the column allows it,
  * else the `erased` value of `@Sensitive`. One transaction. It cannot reach backups, and disk pages until VACUUM has
  * been there.
- * Throws ERASE_REFUSED, NOT_OWNER, NOT_INSTALLED, INSTALL_STALE.
+ * Throws ERASE_REFUSED, NOT_OWNER, OTHER_OWNER, NOT_INSTALLED, INSTALL_STALE.
  */
 export async function erase(
   dataSource: DataSource,
@@ -52,6 +53,7 @@ export async function erase(
   const work = withOwnSession(dataSource, async (session) => {
     refuse(await findingsOf(session, dataSource));
     await refuseUnfollowed(session, schema, table);
+    await refuseTablesOfOthers(session, schema, [table]);
     const [key = ""] = await recordKeys(session, schema, table, [id]);
     const record = { schema: raw(schema), schemaName: schema, table, key, id: JSON.stringify(idColumns(table, id)) };
     return session.transaction(async () => {

@@ -81,6 +81,7 @@ const forReaders = [
   "number_as_text(jsonb)",
   "record_key(jsonb, text[])",
   "record_key_of(regclass, jsonb, text[])",
+  "base_type_of(oid)",
   "table_names(text)",
 ];
 
@@ -91,6 +92,9 @@ const forBoth = (schema: string): string[] => [
   "table_name(oid)",
   "columns(regclass)",
   "column_kind(oid)",
+  "is_trusted(oid)",
+  "is_readable(oid)",
+  "is_own(oid)",
   "level_of(regclass)",
   "row_by_row(regclass)",
   "unfit_triggers(regclass, smallint, text)",

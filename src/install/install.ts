@@ -15,7 +15,8 @@ import { stepOf } from "../log/step.js";
 import type { SchemaChangeReport } from "../log/table-shape.js";
 import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
 import { grant, type Grants } from "./grants.js";
-import { refuseOwnersOf, refuseSharedSchema } from "./own-schema.js";
+import { acceptedKey, type OwnedBehind } from "../log/ownership.js";
+import { othersBehind, refuseOwners, refuseSharedSchema, refuseUnreadable } from "./own-schema.js";
 import { type SetUpOptions, setUpOptions, withSetUp } from "./set-up.js";
 import { hasKeys, putSettings } from "./settings.js";
 import type { Difference } from "./schema-diff.js";
@@ -24,6 +25,11 @@ import { specOf } from "./spec.js";
 import { takeSteps } from "./steps.js";
 
 export interface InstallOptions extends Grants, SetUpOptions {
+  /**
+   * Roles that may own tracked tables, and types of their columns, without being the log's owner or a superuser. No code
+   * of theirs runs in capture; what would have to run it, such as `replay()`, throws OTHER_OWNER. (Default: none)
+   */
+  readonly acceptOwners?: string | readonly string[] | undefined;
   /** Called after each batch of records that a schema change rewrote. */
   readonly onProgress?: ((progress: RecordingProgress) => void) | undefined;
   /** Stops between two such batches: the next install goes on there. */
@@ -34,6 +40,7 @@ const roles = oneOrMore("roles", text("the name of a role"));
 
 const installOptions = section({
   ...setUpOptions,
+  acceptOwners: roles,
   grantTo: roles,
   grantReadTo: roles,
   onProgress: aFunction(),
@@ -80,7 +87,7 @@ export interface InstallReport {
  * What changed in a tracked table since the last install is found and remembered, so that older events are read under
  * today's names and types; values that the change rewrote are recorded as events with origin "migration", in the
  * caller's request context.
- * Throws NOT_OWNER, INSTALL_LOCK_TIMEOUT, INSTALL_STALE, COLUMN_TYPE_UNSUPPORTED, OPTIONS_INVALID,
+ * Throws NOT_OWNER, OTHER_OWNER, INSTALL_LOCK_TIMEOUT, INSTALL_STALE, COLUMN_TYPE_UNSUPPORTED, OPTIONS_INVALID,
  * DATABASE_UNSUPPORTED.
  */
 export async function install(
@@ -100,7 +107,11 @@ export async function install(
     // Set up by a newer version of the library: an older process of a rolling deploy leaves it alone and goes on
     // recording.
     if (done > latestStep) return { changed: false, step: done, tables: names, schemaChanges: [] };
-    const fingerprint = fingerprintOf(attachment, tables, options);
+    const others = await othersBehind(
+      session,
+      tables.map(({ sqlName }) => sqlName),
+    );
+    const fingerprint = fingerprintOf(attachment, tables, options, others);
     const report = { step: latestStep, tables: names };
     if (done > 0 && (await isEqual(session, attachment, tables, fingerprint))) {
       await rememberShapes(session, dataSource);
@@ -130,7 +141,8 @@ export async function install(
 function fingerprintOf(
   { options, schema, activityRetentionDays }: Attachment,
   tables: readonly TrackedTable[],
-  { grantTo, grantReadTo }: InstallOptions,
+  { grantTo, grantReadTo, acceptOwners }: InstallOptions,
+  others: readonly OwnedBehind[],
 ): string {
   const specs = tables.map((table) => [table.sqlName, specOf(table, options.capture)]);
   const parts = [
@@ -145,6 +157,8 @@ function fingerprintOf(
     activityRetentionDays,
     grantTo,
     grantReadTo,
+    acceptOwners,
+    others,
   ];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
@@ -195,15 +209,17 @@ async function putLog(
   session: Session,
   attachment: Attachment,
   tables: readonly TrackedTable[],
-  grants: Grants,
+  options: InstallOptions,
   fingerprint: string,
 ): Promise<LogPut> {
   const { schema } = attachment;
   await refuseOtherOwner(session, schema);
-  await refuseOwnersOf(
+  const others = await othersBehind(
     session,
     tables.map(({ sqlName }) => sqlName),
   );
+  await refuseOwners(session, others, [options.acceptOwners ?? []].flat());
+  if (attachment.options.capture === "subscriber") refuseUnreadable(others);
   if ((await stepOf(session, schema)) === 0) await refuseSharedSchema(session, schema);
   await session.run(`create schema if not exists ${schema}`);
   await takeSteps(session, schema);
@@ -212,7 +228,7 @@ async function putLog(
   await session.rows(sql`
     update ${raw(schema)}.tracked set table_oid = coalesce(to_regclass(table_name)::oid, 0), storage = null
     where (select system_identifier from ${raw(schema)}.installation) <> (select system_identifier::text from pg_control_system())`);
-  await putSettings(session, attachment, fingerprint);
+  await putSettings(session, attachment, { fingerprint, accepted: others.map(acceptedKey) });
   const rest: TrackedTable[] = [];
   const found: (Difference["report"] | undefined)[] = [];
   const last = await session.row(
@@ -225,7 +241,7 @@ async function putLog(
     else rest.push(table);
   }
   await session.run(`select ${schema}.put_guards()`);
-  await grant(session, schema, grants);
+  await grant(session, schema, options);
   return { rest, found, number };
 }
 

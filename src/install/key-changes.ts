@@ -1,5 +1,6 @@
 import type { Session } from "../core/session.js";
 import { quoteLiteral, raw, sql } from "../core/sql.js";
+import { tablesOfOthers } from "../log/ownership.js";
 import type { SchemaHistory } from "../log/schema-history.js";
 import type { SeenColumn } from "../log/table-shape.js";
 import type { TrackedTable } from "../log/tracked-tables.js";
@@ -13,7 +14,8 @@ interface Known {
 
 /**
  * Whether the log has events of every row under the key that the row has now, and the beginning of every record that
- * was written since a migration. Rows from before a baseline, or of a new partition, it does not know anyway.
+ * was written since a migration. Rows from before a baseline, or of a new partition, it does not know anyway. A table
+ * that cannot be read without running code of others may have any.
  */
 export async function knowsKeys(
   session: Session,
@@ -21,6 +23,7 @@ export async function knowsKeys(
   table: TrackedTable,
   { trackedId, known }: Known,
 ): Promise<boolean> {
+  if ((await tablesOfOthers(session, schema, [table])).length > 0) return false;
   const images = await session.rows(sql`
     select c.name, ${raw(schema)}.column_image_sql('t', c.name, c.kind) as sql
     from ${raw(schema)}.columns(${table.sqlName}::regclass) c

@@ -3,7 +3,7 @@ import { steps } from "../../entities/steps/index.js";
 import { EventLogError } from "../core/errors.js";
 import type { Session } from "../core/session.js";
 import { sql } from "../core/sql.js";
-import { ownedByOthers } from "../log/ownership.js";
+import { ownedByOthers, type OwnedBehind } from "../log/ownership.js";
 
 /** Names that SQL of the log makes, by a pattern; partitions and sequences belong to their tables. */
 const madeBy = (texts: readonly string[], pattern: RegExp) =>
@@ -17,25 +17,51 @@ const ownFunctions = madeBy(
   /^create or replace (?:function|aggregate) log\.(\w+)/gm,
 );
 
-/**
- * Whoever owns a table, or a type of its columns, can have code of theirs run when its values are read or cast: casts,
- * checks of domains, triggers. So they belong to the log's owner, or to a superuser.
- * Throws NOT_OWNER.
- */
-export async function refuseOwnersOf(session: Session, tables: readonly string[]): Promise<void> {
-  const role = (await session.row(sql`select current_user as name`))?.name ?? "";
+/** The tables, by name, and the types behind them that belong neither to this role nor to a superuser. */
+export async function othersBehind(session: Session, tables: readonly string[]): Promise<OwnedBehind[]> {
   const found = await ownedByOthers(
     session,
     sql`select to_regclass(t.name)::oid from unnest(${tables}::text[]) as t (name)`,
     sql`(select r.oid from pg_roles r where r.rolname = current_user)`,
   );
-  const objects = found.filter(({ kind }) => kind !== "function");
+  return found.filter(({ kind }) => kind !== "function");
+}
+
+/**
+ * Whoever owns a table, or a type of its columns, can have code of theirs run when its values are read or cast: casts,
+ * checks of domains, triggers. So they belong to the log's owner, to a superuser, or to a role that is accepted.
+ * Throws NOT_OWNER.
+ */
+export async function refuseOwners(
+  session: Session,
+  found: readonly OwnedBehind[],
+  accepted: readonly string[],
+): Promise<void> {
+  const role = (await session.row(sql`select current_user as name`))?.name ?? "";
+  const objects = found.filter((object) => !accepted.includes(object.accepted));
   if (objects.length === 0) return;
   const all = objects.map(({ what, owner }) => `${what} belongs to ${owner}`);
   throw new EventLogError("NOT_OWNER", `${some(all)}, and this role is ${role}.`, {
-    hint: "Run install() as the role that owns the tracked tables and the types of their columns.",
+    hint:
+      "Run install() as the role that owns the tracked tables and the types of their columns, " +
+      "or name the other owners in install({ acceptOwners }), which captures them and refuses to rebuild their rows.",
     details: { objects: objects.map(({ what, owner }) => ({ what, owner })) },
   });
+}
+
+/** The subscriber reads rows with the rights of the log's owner. Throws OTHER_OWNER for tables of others. */
+export function refuseUnreadable(found: readonly OwnedBehind[]): void {
+  const tables = found.filter(({ kind }) => kind === "table");
+  if (tables.length === 0) return;
+  throw new EventLogError(
+    "OTHER_OWNER",
+    `${some(tables.map(({ what, owner }) => `${what} belongs to ${owner}`))}: ` +
+      "capture by the subscriber reads the table, which would run code of that role.",
+    {
+      hint: 'Use capture: "trigger", or give the table to the role that owns the log.',
+      details: { objects: tables.map(({ what, owner }) => ({ what, owner })) },
+    },
+  );
 }
 
 /** What lies in the log's schema and is not the log's; `schema` is quoted. */

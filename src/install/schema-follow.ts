@@ -189,10 +189,11 @@ async function fillsOf(
 ): Promise<Record<number, string>> {
   const rows = await session.rows(sql`
     select distinct on (a.attname) a.attname as name, (a.attmissingval::text::text[])[1] as value,
-      format_type(a.atttypid, a.atttypmod) as type,
-      ${raw(schema)}.column_image_sql('t', 'value', ${raw(schema)}.column_kind(a.atttypid)) as image
+      case k.kind when 'others' then 'text' else format_type(a.atttypid, a.atttypmod) end as type,
+      ${raw(schema)}.column_image_sql('t', 'value', case k.kind when 'others' then 'text' else k.kind end) as image
     from (select ${sqlName}::regclass::oid as oid union select relid from pg_partition_tree(${sqlName}::regclass)) r
     join pg_attribute a on a.attrelid = r.oid
+    cross join lateral (select ${raw(schema)}.column_kind(a.atttypid) as kind) k
     where a.attnum > 0 and not a.attisdropped and a.atthasmissing and a.attmissingval is not null`);
   const fills: Record<number, string> = {};
   for (const { name, value, type, image } of rows) {

@@ -8,24 +8,29 @@ import { raw, sql } from "../core/sql.js";
  * What the database is told of the options, in the one row of `installation`. The default of `epoch` is changed only where it
  * has to be: that waits for every open transaction that writes events.
  */
-export async function putSettings(session: Session, attachment: Attachment, fingerprint: string): Promise<void> {
+export async function putSettings(
+  session: Session,
+  attachment: Attachment,
+  { fingerprint, accepted }: { readonly fingerprint: string; readonly accepted: readonly string[] },
+): Promise<void> {
   const { options, schema, activityRetentionDays } = attachment;
   await session.rows(sql`
     insert into ${raw(schema)}.installation as i (
       step, fingerprint, system_identifier, lock_arguments, lock_timeout_ms, require_actor, require_signed, data_limit,
-      activity_retention_days)
+      activity_retention_days, accepted_owners)
     select ${latestStep}::integer, ${fingerprint}, system_identifier::text,
       coalesce(${options.lock.arguments}, hashtextextended(current_database() || '.' || ${options.schema}, 0)::text),
       ${options.lock.timeoutMs ?? null}::integer, ${options.requireActor}::boolean,
       ${options.context.requireSigned}::boolean, ${options.limits.dataBytes}::integer,
-      ${activityRetentionDays}::double precision
+      ${activityRetentionDays}::double precision, ${JSON.stringify(accepted)}::jsonb
     from pg_control_system()
     on conflict (only_row) do update set step = greatest(i.step, excluded.step), fingerprint = excluded.fingerprint,
       epoch = i.epoch + (i.system_identifier <> excluded.system_identifier)::integer,
       system_identifier = excluded.system_identifier, lock_arguments = excluded.lock_arguments,
       lock_timeout_ms = excluded.lock_timeout_ms, require_actor = excluded.require_actor,
       require_signed = excluded.require_signed, data_limit = excluded.data_limit,
-      activity_retention_days = excluded.activity_retention_days, installed_at = clock_timestamp()`);
+      activity_retention_days = excluded.activity_retention_days, accepted_owners = excluded.accepted_owners,
+      installed_at = clock_timestamp()`);
   await putKeys(session, attachment);
   await putEpoch(session, schema);
 }

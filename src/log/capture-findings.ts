@@ -30,7 +30,11 @@ export async function captureFindings(
            select from jsonb_to_recordset(t.columns) as c (name text)
            where c.name = n.name)) as added,
         case when not ${raw(schema)}.is_followed(t) then 'yes' end as changed,
-        case when t.unfinished is not null then 'yes' end as unfinished,
+        case
+          when t.unfinished is null then null
+          when ${raw(schema)}.is_own(o.oid) then 'an install was stopped'
+          else 'that would run code of another role'
+        end as unfinished,
         case when t.capture = 'trigger' and t.level = 'statement' and ${raw(schema)}.level_of(o.oid) = 'row' then 'row' end as level,
         (select string_agg(distinct u.relation::text, ', ') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u where u.relation <> o.oid and u.problem <> 'unfit') as partitions
       from ${expected} join ${raw(schema)}.tracked t on t.table_oid = o.oid order by e.entity`)
@@ -67,7 +71,7 @@ function changes(row: TextRow): Finding[] {
       ? [stale("warning", `${of} has new columns, kept apart as sensitive until the next install: ${added}.`)]
       : []),
     ...(unfinished
-      ? [stale("warning", `What a migration did to rows of ${of} is not recorded yet: an install was stopped.`)]
+      ? [stale("warning", `What a migration did to rows of ${of} is not recorded yet: ${unfinished}.`)]
       : []),
     ...(changed && !renamed && !gone && !added && !unfinished
       ? [stale("warning", `${of} changed since the last install: until the next one, its rows cannot be rebuilt.`)]

@@ -1,7 +1,7 @@
 import type { Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { Finding } from "./finding.js";
-import { objectsOfOthers, ownedByOthers } from "./ownership.js";
+import { acceptedKey, objectsOfOthers, ownedByOthers } from "./ownership.js";
 import { storedGrants, unexpectedRights } from "./secure.js";
 
 /**
@@ -17,6 +17,10 @@ export async function rightsFindings(session: Session, schema: string): Promise<
     sql`select t.table_oid from ${raw(schema)}.tracked t join pg_class c on c.oid = t.table_oid`,
     sql`(select n.nspowner from pg_namespace n where n.oid = to_regnamespace(${schema}))`,
   );
+  const accepted = (
+    await session.rows(sql`
+      select jsonb_array_elements_text(i.accepted_owners) as key from ${raw(schema)}.installation i`)
+  ).map(({ key }) => key);
   const rows = await session.rows(sql`
     with log as (select n.oid, n.nspowner as owner from pg_namespace n where n.oid = to_regnamespace(${schema})),
     found (how, what, role) as (
@@ -66,12 +70,14 @@ export async function rightsFindings(session: Session, schema: string): Promise<
       ),
     ),
     ...owned.map(({ what, owner }) => found(`${nameOf(owner)} owns ${what}, which lies in the log's schema.`)),
-    ...behind.map(({ what, owner }) =>
-      found(
-        `${what} belongs to ${owner}, who can have code of theirs run when the log's owner writes or reads ` +
-          "what is tracked.",
+    ...behind
+      .filter((object) => !accepted.includes(acceptedKey(object)))
+      .map(({ what, owner }) =>
+        found(
+          `${what} belongs to ${owner}, who can have code of theirs run when the log's owner writes or reads ` +
+            "what is tracked.",
+        ),
       ),
-    ),
     ...rows.map(({ how, what, role }) => found(sentences[how as keyof typeof sentences](role ?? "", what ?? ""))),
   ];
 }

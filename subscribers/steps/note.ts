@@ -58,12 +58,20 @@ interface Answer {
 /** Digits beyond what a JavaScript number holds go as text. */
 const manyDigits = new Set<unknown>(["bigint", "int8", "bigserial", "numeric", "decimal"]);
 
+/** Types below are PostgreSQL's own. Others may have a cast to json that says anything: of these the text is taken. */
+const firstMadeType = 16_384;
+
 function keyValues(table: TrackedTable, target: string): string {
   return table.metadata.primaryColumns
-    .map(
-      ({ databaseName, type }) =>
-        `${target}.${quoteIdentifier(databaseName)}${manyDigits.has(type) ? "::pg_catalog.text" : ""}`,
-    )
+    .map(({ databaseName, type }) => {
+      const column = `${target}.${quoteIdentifier(databaseName)}`;
+      const asText = `pg_catalog.to_jsonb(pg_catalog.format('%s', ${column}))`;
+      if (manyDigits.has(type)) return asText;
+      return `case
+        when pg_catalog.pg_typeof(${column})::pg_catalog.oid operator(pg_catalog.<) '${firstMadeType}'::pg_catalog.oid
+        then pg_catalog.to_jsonb(${column}) else ${asText}
+      end`;
+    })
     .join(", ");
 }
 

@@ -57,6 +57,7 @@ describe("what others own", function () {
       await inPlace(
         async (place) => {
           await made(place, types[type] ?? "", wrap, column);
+          const acceptOwners = [place.roles.second, place.roles.first];
           const error = await rejectionOf(place.log.install());
           expect(error).to.include({ code: "NOT_OWNER" });
           expect(error.message).to.match(
@@ -64,6 +65,12 @@ describe("what others own", function () {
               `The type "?theirs.* belongs to ${place.roles.first}.*, and this role is ${place.roles.owner}\\.`,
             ),
           );
+          expect((await rejectionOf(place.log.install({ acceptOwners: place.roles.second }))).message).to.equal(
+            error.message,
+          );
+          expect(await place.log.install({ acceptOwners })).to.include({ changed: true });
+          expect((await place.log.status()).findings).to.deep.equal([]);
+          expect(await place.log.install({ acceptOwners })).to.include({ changed: false });
         },
         { entities: [Thing] },
       );
@@ -127,6 +134,45 @@ describe("what others own", function () {
           await log.check();
           expect(await rejectionOf(log.check({ strict: true }))).to.include({ code: "RIGHTS_UNEXPECTED" });
         }
+      },
+      { entities: [Thing] },
+    ));
+
+  it("is accepted as the last install found it, and by no install that does not name its owner", () =>
+    inPlace(
+      async ({ as, log, roles, url }) => {
+        await as("owner", "create type mood as enum ('good'); alter table thing add column mood mood");
+        const found = async () => (await log.status()).findings.map(({ message }) => message);
+        const acceptOwners = roles.first;
+        await log.install({ acceptOwners });
+        for (const [what, given] of Object.entries({
+          "The type public.mood": "type mood",
+          "The table public.thing": "table thing",
+        })) {
+          await query(url, `alter ${given} owner to ${roles.first}; grant all on thing to ${roles.owner}`);
+          expect(await found(), "capture is still as it was").to.include(
+            `${what} belongs to ${roles.first}, who can have code of theirs run when the log's owner writes or reads what is tracked.`,
+          );
+          expect(await log.install({ acceptOwners })).to.include({ changed: true });
+          expect(await found()).to.deep.equal([]);
+          expect(await rejectionOf(log.install())).to.include({ code: "NOT_OWNER" });
+          expect(await found(), "a refused install changes nothing").to.deep.equal([]);
+        }
+        await query(
+          url,
+          `create function seen() returns trigger language plpgsql as 'begin return null; end';
+          alter function seen() owner to ${roles.second};
+          create trigger seen after insert on thing for each statement execute function seen()`,
+        );
+        expect(await found(), "the log writes to no table of others").to.deep.equal([]);
+        await query(url, `alter type mood owner to ${roles.second}`);
+        expect(await found()).to.deep.equal([
+          `The type public.mood belongs to ${roles.second}, who can have code of theirs run when the log's owner writes or reads what is tracked.`,
+        ]);
+        await query(url, `alter type mood owner to ${roles.owner}; alter table thing owner to ${roles.owner}`);
+        await query(url, "drop trigger seen on thing");
+        expect(await log.install()).to.include({ changed: true });
+        expect(await found()).to.deep.equal([]);
       },
       { entities: [Thing] },
     ));

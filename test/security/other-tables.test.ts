@@ -1,0 +1,155 @@
+import { expect } from "chai";
+import { EntitySchema } from "typeorm";
+import { eventLog, track } from "../../src/index.js";
+import { rejectionOf } from "../replay/application.js";
+import type { Values } from "./others.js";
+import { eventsOf, refusing, Stage } from "./others-stage.js";
+import { entities as ownEntities } from "./world.js";
+
+const entityOf = (name: string) =>
+  new EntitySchema<Values>({
+    name,
+    tableName: "note",
+    schema: "shop",
+    columns: {
+      id: { type: "integer", primary: true },
+      label: { type: "text", nullable: true },
+      email: { type: "text", nullable: true },
+    },
+  });
+const note = track(entityOf("Note of theirs"));
+const audited = track(entityOf("Audited note of theirs"), { auditOnly: true });
+
+/** A table of the attacker's. What is constant in an index, the planner computes whenever a statement reads the table. */
+const table = (roles: { readonly owner: string; readonly application: string }) => `
+  create table shop.note (id integer primary key, label text, email theirs.email,
+    check (theirs.ran('check of the table')));
+  create index on shop.note ((length(label) + case when theirs.planned('index') then 0 else 1 end));
+  create policy anybody on shop.note using (theirs.ran('policy')) with check (true);
+  grant all on shop.note to ${roles.owner}, ${roles.application}`;
+
+describe("a table of an owner who is accepted", function () {
+  this.timeout(120_000);
+
+  it("has code that any naive statement runs, one that reads no row too", () =>
+    Stage.set("trigger", async (stage) => {
+      await stage.as("attacker", table(stage.world.roles));
+      const did = ", and did: reset role, and did: set session authorization default";
+      for (const [role, name] of [["owner", stage.world.roles.owner] as const, ["superuser", "postgres"] as const]) {
+        expect(await stage.naively(role, "select from shop.note limit 0")).to.include(`index as ${name}${did}`);
+        expect(await stage.naively(role, "set constraint_exclusion = on; select from shop.note limit 0")).to.include(
+          `index as ${name}${did}`,
+        );
+        expect(await stage.naively(role, "insert into shop.note values (1)")).to.include(
+          `check of the table as ${name}${did}`,
+        );
+        expect(await stage.naively(role, "delete from shop.note")).to.include(`index as ${name}${did}`);
+      }
+    }));
+
+  for (const installer of ["owner", "superuser"] as const)
+    it(`is captured without its running as the log's owner, and read by nothing else: ${installer}`, () =>
+      Stage.set("trigger", async (stage) => {
+        const { roles } = stage.world;
+        await stage.as("attacker", table(roles));
+        if (installer === "owner") await stage.as("attacker", "alter table shop.note enable row level security");
+        const log = eventLog(await stage.open(installer, [note]));
+        const asked = { grantTo: roles.application, acceptOwners: [roles.attacker] };
+        const refused = await rejectionOf(log.install({ ...asked, acceptOwners: [roles.application] }));
+        expect(refused).to.include({ code: "NOT_OWNER" });
+        expect(refused.message).to.include(`The table shop.note belongs to ${roles.attacker}`);
+        expect(refused.message).to.include("install({ acceptOwners })");
+        await log.install(asked);
+        const [tracked] = await stage.world.query("select had_rows from chronicle.tracked");
+        expect(tracked).to.deep.equal({ had_rows: false });
+        const application = await stage.open("application", [note]);
+        const notes = application.getRepository(note);
+        await notes.save({ id: 1, label: "one", email: "ada@a.example" });
+        await notes.save({ id: 2, label: "two", email: null });
+        await application.query("update shop.note set label = 'all'");
+        await notes.delete({ id: 2 });
+        const events = (await eventsOf(log, note)).map(({ action, data }) => ({ action, data }));
+        expect(events).to.deep.equal([
+          { action: "create", data: { id: 1, label: "one", email: "ada@a.example" } },
+          { action: "create", data: { id: 2, label: "two", email: null } },
+          { action: "update", data: { label: "all" } },
+          { action: "update", data: { label: "all" } },
+          { action: "destroy", data: {} },
+        ]);
+        const truncated = await rejectionOf(application.query("truncate shop.note"));
+        expect(truncated).to.include({ code: "OTHER_OWNER" });
+        expect(truncated.message).to.include("TRUNCATE on shop.note cannot be captured");
+        expect(await log.history(note, 1)).to.have.length(2);
+        for (const [name, call] of Object.entries(refusing(note, 3n))) {
+          const error = await rejectionOf(call(log));
+          expect(error, name).to.include({ code: "OTHER_OWNER" });
+          expect(error.message, name).to.include(`The table shop.note belongs to ${roles.attacker}`);
+        }
+        expect(await eventsOf(log, note)).to.have.length(5);
+        await log.status();
+        expect(stage.ran).to.deep.equal([]);
+      }));
+
+  it("is followed by install() when it changes, without its rows being read", () =>
+    Stage.set("trigger", async (stage) => {
+      const { roles } = stage.world;
+      await stage.as("attacker", `${table(roles)}; insert into shop.note values (1, 'one')`);
+      const log = eventLog(await stage.open("superuser", [note]));
+      const asked = { acceptOwners: [roles.attacker], grantTo: roles.application };
+      await log.install(asked);
+      expect(await stage.world.query("select had_rows from chronicle.tracked")).to.deep.equal([{ had_rows: true }]);
+      const application = await stage.open("application", [note]);
+      for (const change of [
+        "add column more theirs.email default 'a@b'",
+        "alter column id type bigint using id + 1",
+        "rename column label to title",
+        "rename column title to label",
+        "add column one text generated always as (label || theirs.planned('generated')::text) stored",
+      ]) {
+        await stage.as("attacker", `alter table shop.note ${change}`);
+        await application.query("update shop.note set email = '!'");
+        await log.status();
+        await log.install(asked);
+        await application.query("update shop.note set email = null");
+      }
+      expect(await eventsOf(log, note)).to.have.length(10);
+      expect(stage.ran).to.deep.equal([]);
+      const found = (await log.status()).findings.filter(({ code }) => code !== "RIGHTS_UNEXPECTED");
+      expect(found.map(({ message }) => message)).to.deep.equal([
+        "What a migration did to rows of Note of theirs (shop.note) is not recorded yet: that would run code of another role.",
+      ]);
+    }));
+
+  it("is left out by what goes through all tables, if it is for audit only, and other entities are replayed", () =>
+    Stage.set("trigger", async (stage) => {
+      const { roles } = stage.world;
+      await stage.as("attacker", table(roles));
+      const own = ownEntities["integer"]!;
+      const log = eventLog(await stage.open("owner", [audited, own]));
+      await log.install({ acceptOwners: roles.attacker, grantTo: roles.application });
+      const application = await stage.open("application", [audited, own]);
+      await application.getRepository(audited).save({ id: 1, label: "one" });
+      await application.getRepository(own).save({ id: 1, label: "one" });
+      const { position } = await log.bookmark("then");
+      await application.getRepository(own).save({ id: 1, label: "two" });
+      expect(await log.verify()).to.include({ equal: true, checked: 1 });
+      await (await log.shadow()).drop();
+      await log.replay(position);
+      await log.retain({ since: new Date(), dryRun: true });
+      expect(await rejectionOf(log.at(audited, 1, position))).to.include({ code: "OTHER_OWNER" });
+      expect(await log.at(own, 1, position)).to.include({ label: "one" });
+      expect(stage.ran).to.deep.equal([]);
+    }));
+
+  it("is refused under subscriber capture, which reads it", () =>
+    Stage.set("subscriber", async (stage) => {
+      const { roles } = stage.world;
+      await stage.as("attacker", table(roles));
+      const log = eventLog(await stage.open("owner", [note]));
+      const error = await rejectionOf(log.install({ acceptOwners: roles.attacker }));
+      expect(error).to.include({ code: "OTHER_OWNER" });
+      expect(error.message).to.include(`The table shop.note belongs to ${roles.attacker}`);
+      expect(await stage.world.query("select to_regnamespace('chronicle') as log")).to.deep.equal([{ log: null }]);
+      expect(stage.ran).to.deep.equal([]);
+    }));
+});
