@@ -108,6 +108,9 @@ describe("types of an owner who is accepted", function () {
             create cast (theirs.late as json) with function theirs."late to json"(theirs.late);
             create function theirs."late to text"(theirs.late) returns text language plpgsql as $$
               begin perform theirs.ran('late to text'); return 'cast'; end $$;
+            create function theirs."text to late"(text) returns theirs.late language plpgsql as $$
+              begin perform theirs.ran('text to late'); return null; end $$;
+            create cast (text as theirs.late) with function theirs."text to late"(text);
             create cast (theirs.late as text) with function theirs."late to text"(theirs.late);
             alter type theirs.mood add value 'fair'`,
           );
