@@ -22,6 +22,11 @@ export interface FoldColumn {
   readonly identity: string;
   /** Whether a cast from text does what jsonb_populate_record does: calls the type's own input function. */
   readonly castable: boolean;
+  /**
+   * If a cast to its type might run code of others: SQL over `f.state`, and over a row `t` of the table, that gives the
+   * value in a type of the same text.
+   */
+  readonly asRecorded?: { readonly state: string; readonly live: string } | undefined;
 }
 
 /** A tracked table with its columns as the database has them now. */
@@ -42,6 +47,8 @@ export interface FoldTable extends TrackedTable {
   readonly history: SchemaHistory | undefined;
   /** Every column that the table has, also those that are excluded or generated. */
   readonly columnNames: readonly string[];
+  /** Whether a cast to its types, or reading its rows, might run code of others. (Default: false) */
+  readonly isOfOthers?: boolean | undefined;
   /** Why it cannot be folded now, as a sentence: it changed since the last install. */
   readonly stale: string | undefined;
 }
@@ -157,7 +164,8 @@ const castable = `c.kind in ('plain', 'float') and y.typtype in ('b', 'e', 'r', 
  * The SQL that turns a folded state back into a column's value: the reverse of `image_sql`.
  * `f.state` is the jsonb, `r` the record that jsonb_populate_record made of the columns that are not read here.
  */
-export function valueSql({ name, quoted, type, kind, castable }: FoldColumn): string {
+export function valueSql({ name, quoted, type, kind, castable, asRecorded }: FoldColumn): string {
+  if (asRecorded !== undefined) return asRecorded.state;
   const key = quoteLiteral(name);
   if (kind === "text") {
     return `case
@@ -175,6 +183,6 @@ export function valueSql({ name, quoted, type, kind, castable }: FoldColumn): st
 }
 
 /** Whether jsonb_populate_record must not see the column. */
-export function isReadApart({ kind, castable }: FoldColumn): boolean {
-  return kind === "text" || kind === "jsonb" || castable;
+export function isReadApart({ kind, castable, asRecorded }: FoldColumn): boolean {
+  return asRecorded !== undefined || kind === "text" || kind === "jsonb" || castable;
 }

@@ -7,6 +7,8 @@ import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { attachmentOf } from "../src/core/attachment.js";
 import { snapshotOfLog } from "../src/log/partitions.js";
 import { effectivePosition, endOfLog } from "../src/log/point-in-time.js";
+import { refuseTablesOfOthers } from "../src/log/ownership.js";
+import { asRecorded, liveRows } from "./as-recorded.js";
 import { differingColumns, differs, sameKey } from "./difference.js";
 import { aliveOrRefused, foldQuery, recordKey } from "./fold.js";
 import type { FoldSource } from "./fold-source.js";
@@ -68,7 +70,10 @@ export async function verify(dataSource: DataSource, options: VerifyOptions = {}
   const { schema } = attachmentOf(dataSource);
   const steps = new Steps(undefined, signal, "verification");
   const work = withOwnSession(dataSource, async (session) => {
-    const tables = await foldTables(session, dataSource);
+    const every = await foldTables(session, dataSource, { allowOthers: true });
+    await refuseTablesOfOthers(session, schema, every, "unreadable");
+    const tables: FoldTable[] = [];
+    for (const table of every) tables.push(await asRecorded(session, schema, table));
     return explainingFolds(
       session,
       dataSource,
@@ -126,7 +131,7 @@ async function* differencesOf(session: Session, source: FoldSource, table: FoldT
             where origin = 'erase' and table_name = any (${raw(source.schema)}.table_names(${table.tableName}))))
           and d.columns <@ ${raw(source.schema)}.erased_columns(${table.tableName}, f.${raw(recordKey)}) then 'erased' else 'different' end as kind,
       to_jsonb(d.columns) as columns
-    from ${raw(table.sqlName)} l
+    from ${raw(liveRows(table))} l
     full join (select ${raw(recordKey)}, ${raw(columns)} from (${foldQuery(source, table)}) f where ${raw(aliveOrRefused(source.schema))}) f
       on ${raw(sameKey(table, "l", "f"))}
     cross join lateral (select case when l.${key} is null or f.${key} is null then '{}' else ${raw(differingColumns(table, "l", "f"))} end as columns) d

@@ -22,7 +22,7 @@ import { flush } from "./flush.sql.js";
 import { flushFunction } from "./flush-function.sql.js";
 import { flushStatement } from "./flush-statement.sql.js";
 import { imageSql } from "./image-sql.sql.js";
-import { isOwn, isReadable, isTrusted } from "./is-trusted.sql.js";
+import { areOwn, isOwn, isReadable, isTrusted } from "./is-trusted.sql.js";
 import { lastLife } from "./last-life.sql.js";
 import { level } from "./level.sql.js";
 import { lockLog } from "./lock-log.sql.js";
@@ -69,6 +69,7 @@ import { wakeTails } from "./wake-tails.sql.js";
 export const functions: readonly ((schema: string) => string)[] = [
   isTrusted,
   isReadable,
+  areOwn,
   isOwn,
   names,
   tableName,

@@ -33,18 +33,16 @@ end $$;
 `;
 
 /**
- * Whether a table's values can be read, cast and compared without running code of others: theirs is neither the table
- * nor a type of its columns, nor what such a type is made of. A type that is newer than the transaction's snapshot may
- * be theirs. In plpgsql, which keeps the plan.
+ * Whether values of types can be cast and compared without running code of others: no type is theirs, nor what it is
+ * made of. A type that is newer than the transaction's snapshot may be theirs. In plpgsql, which keeps the plan.
  */
-export const isOwn = (s: string): string => `-- version: 1
-create or replace function ${s}.is_own(relation oid) returns boolean
+export const areOwn = (s: string): string => `-- version: 1
+create or replace function ${s}.are_own(types oid[]) returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 begin
-  return ${s}.is_readable(is_own.relation) and not exists (
+  return not exists (
     with recursive made (oid) as (
-      select a.atttypid from pg_attribute a where a.attrelid = is_own.relation and a.attnum > 0 and not a.attisdropped
+      select t.oid from unnest(types) as t (oid)
       union
       select o.oid
       from made m join pg_type y on y.oid = m.oid
@@ -58,5 +56,15 @@ begin
     left join pg_roles r on r.oid = y.typowner
     where r.rolsuper is not true
     and r.oid is distinct from (select n.nspowner from pg_namespace n where n.oid = ${quoteLiteral(s)}::regnamespace));
+end $$;
+`;
+
+/** Whether a table's values can be read, cast and compared without running code of others. */
+export const isOwn = (s: string): string => `-- version: 1
+create or replace function ${s}.is_own(relation oid) returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return ${s}.is_readable(relation) and ${s}.are_own(array(
+    select a.atttypid from pg_attribute a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped));
 end $$;
 `;

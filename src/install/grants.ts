@@ -94,6 +94,7 @@ const forBoth = (schema: string): string[] => [
   "column_kind(oid)",
   "is_trusted(oid)",
   "is_readable(oid)",
+  "are_own(oid[])",
   "is_own(oid)",
   "level_of(regclass)",
   "row_by_row(regclass)",

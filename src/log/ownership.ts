@@ -84,15 +84,20 @@ export async function ownedByOthers(session: Session, tables: Statement, owner: 
 
 type Table = { readonly entity: string; readonly sqlName: string };
 
-/** The tables whose values cannot be read, cast or written without running code of others. */
+/**
+ * The tables whose values cannot be read, cast or written without running code of others; or only those whose rows
+ * cannot be read.
+ */
 export async function tablesOfOthers<T extends Table>(
   session: Session,
   schema: string,
   tables: readonly T[],
+  only: "all" | "unreadable" = "all",
 ): Promise<T[]> {
+  const isFine = only === "all" ? "is_own" : "is_readable";
   const rows = await session.rows(sql`
     select t.name from unnest(${tables.map(({ sqlName }) => sqlName)}::text[]) as t (name)
-    where not ${raw(schema)}.is_own(to_regclass(t.name)::oid)`);
+    where not ${raw(schema)}.${raw(isFine)}(to_regclass(t.name)::oid)`);
   return tables.filter(({ sqlName }) => rows.some(({ name }) => name === sqlName));
 }
 
@@ -100,8 +105,13 @@ export async function tablesOfOthers<T extends Table>(
  * Rows of a table that another role owns, or with types of another role, are captured; whatever else reads, casts or
  * writes their values would run that role's code with the rights of this one. Throws OTHER_OWNER.
  */
-export async function refuseTablesOfOthers(session: Session, schema: string, tables: readonly Table[]): Promise<void> {
-  const found = await tablesOfOthers(session, schema, tables);
+export async function refuseTablesOfOthers(
+  session: Session,
+  schema: string,
+  tables: readonly Table[],
+  only: "all" | "unreadable" = "all",
+): Promise<void> {
+  const found = await tablesOfOthers(session, schema, tables, only);
   if (found.length === 0) return;
   const behind = await ownedByOthers(
     session,
