@@ -87,6 +87,7 @@ describe("types of an owner who is accepted", function () {
           insert into shop.of_email (id) values ('Bob')`);
         if (capture === "trigger") await bySql(log, application);
         await log.status();
+        expect(await stage.searched()).to.deep.equal([]);
         expect(stage.ran).to.deep.equal([]);
       }));
 

@@ -99,6 +99,7 @@ describe("a table of an owner who is accepted", function () {
         }
         expect(await eventsOf(log, note)).to.have.length(5);
         await log.status();
+        expect(await stage.searched()).to.deep.equal([]);
         expect(stage.ran).to.deep.equal([]);
       }));
 

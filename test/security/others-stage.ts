@@ -4,6 +4,7 @@ import { type Capture, eventLog, type EventLog, type RecordedEvent, type RecordI
 import { query } from "../database.js";
 import { alarm, entities, ours, tables, types, type Values } from "./others.js";
 import { Recorder } from "./recorder.js";
+import { loadParser, unqualifiedIn } from "./unqualified.js";
 import { World } from "./world.js";
 
 type Role = "owner" | "attacker" | "application" | "superuser";
@@ -70,6 +71,13 @@ export class Stage {
     const log = eventLog(await this.open("owner"));
     await this.install(log);
     return { log, application: await this.open("application") };
+  }
+
+  /** Names that statements of the library's own look up by a search_path that others may have made. */
+  async searched(): Promise<string[]> {
+    await loadParser();
+    const found = this.recorder.sent.filter(({ own }) => own).flatMap(({ text, path }) => unqualifiedIn(text, path));
+    return [...new Set(found)];
   }
 
   /** What ran that the attacker made, but as the application or the attacker, who wrote the values. */
