@@ -1,6 +1,6 @@
 import { EventLogError } from "../src/core/errors.js";
 import { numberOf, type Session } from "../src/core/session.js";
-import { quoteIdentifier, sql } from "../src/core/sql.js";
+import { quoteIdentifier, raw, sql } from "../src/core/sql.js";
 import { isWanted, stays, type Target } from "./difference.js";
 
 /** A foreign key that a replay would break, at its table and name. */
@@ -11,6 +11,17 @@ export function brokenReference(table: string | undefined, constraint: string | 
     { details: { table, constraint } },
   );
 }
+
+/**
+ * SQL: whether the table that a constraint `c` is on can be read without running code of others, who could have put it
+ * into an index or a check: it belongs to whom the table belongs that it refers to, or to a superuser, with all of its
+ * partitions.
+ */
+export const isReferringReadable = `(
+  select bool_and(r.rolsuper or r.oid = (select o.relowner from pg_class o where o.oid = c.confrelid))
+  from (select c.conrelid as relid union select relid from pg_partition_tree(c.conrelid)) p
+  join pg_class l on l.oid = p.relid
+  join pg_roles r on r.oid = l.relowner)`;
 
 interface ForeignKey {
   readonly table: string;
@@ -26,7 +37,8 @@ interface ForeignKey {
 
 /**
  * What foreign keys would say if live were made equal to the wanted rows, found without writing: for a dry run. Keys
- * that are not validated, or whose columns are not recorded, or whose table this role may not read, are passed over.
+ * that are not validated, or whose columns are not recorded, or whose table this role may not read or belongs to
+ * another, are passed over.
  * Throws REPLAY_BLOCKED_BY_REFERENCES.
  */
 export async function foreseeReferences(session: Session, targets: readonly Target[]): Promise<void> {
@@ -42,6 +54,7 @@ export async function foreseeReferences(session: Session, targets: readonly Targ
       from pg_constraint c join pg_class r on r.oid = c.conrelid
       where c.contype = 'f' and c.conparentid = 0 and c.convalidated
       and (c.conrelid in (select oid from target) or c.confrelid in (select oid from target))
+      and ${raw(isReferringReadable)}
       and has_table_privilege(c.conrelid, 'select') and has_table_privilege(c.confrelid, 'select')
       order by 1, 2
     ) k`);

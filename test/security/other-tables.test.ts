@@ -186,4 +186,41 @@ describe("a table of an owner who is accepted", function () {
       expect(await stage.world.query("select to_regnamespace('chronicle') as log")).to.deep.equal([{ log: null }]);
       expect(stage.ran).to.deep.equal([]);
     }));
+
+  it("is not read by a replay of the table that it refers to, and keeps a rebuild from it", () =>
+    Stage.set("trigger", async (stage) => {
+      const { roles } = stage.world;
+      await stage.as(
+        "owner",
+        `create table shop.own (id integer primary key, name text);
+        grant all on shop.own to ${roles.application};
+        grant references on shop.own to ${roles.attacker}`,
+      );
+      await stage.as(
+        "attacker",
+        `create table theirs.pointer (id integer references shop.own, label text);
+        create index on theirs.pointer ((length(label) + case when theirs.planned('index') then 0 else 1 end))`,
+      );
+      const own = track(
+        new EntitySchema<Values>({
+          name: "Own",
+          tableName: "own",
+          schema: "shop",
+          columns: { id: { type: "integer", primary: true }, name: { type: "text" } },
+        }),
+      );
+      const log = eventLog(await stage.open("owner", [own]));
+      await log.install({ grantTo: roles.application });
+      const owns = (await stage.open("application", [own])).getRepository(own);
+      await owns.save({ id: 1, name: "one" });
+      await owns.update(1, { name: "changed" });
+      await stage.as("attacker", "insert into theirs.pointer values (1)");
+      await log.replay(1n, { dryRun: true });
+      const error = await rejectionOf(log.replay(1n, { apply: "rebuild" }));
+      expect(error).to.include({ code: "REPLAY_BLOCKED_BY_REFERENCES" });
+      expect(error.message).to.include("theirs.pointer (by pointer_id_fkey; it belongs to another role");
+      await log.replay(1n);
+      expect(await owns.find()).to.deep.equal([{ id: 1, name: "one" }]);
+      expect(stage.ran).to.deep.equal([]);
+    }));
 });
