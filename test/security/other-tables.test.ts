@@ -209,8 +209,8 @@ describe("a table of an owner who is accepted", function () {
           columns: { id: { type: "integer", primary: true }, name: { type: "text" } },
         }),
       );
-      const log = eventLog(await stage.open("owner", [own]));
-      await log.install({ grantTo: roles.application });
+      await eventLog(await stage.open("owner", [own])).install({ grantTo: roles.application });
+      const log = eventLog(await stage.open("superuser", [own]));
       const owns = (await stage.open("application", [own])).getRepository(own);
       await owns.save({ id: 1, name: "one" });
       await owns.update(1, { name: "changed" });
