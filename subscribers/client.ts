@@ -136,7 +136,7 @@ export function trackedClient(Base: PgClientClass, options: CheckedOptions, link
         transaction,
         isInTransaction: () => saysInTransaction(this),
         own: own as Connection["own"],
-        pid: () => (this as { processID?: unknown }).processID,
+        pid: () => (options.context.pooler ? "" : (this as { processID?: unknown }).processID),
         database: `${host}:${port}/${database}`,
       };
     }

@@ -25,7 +25,7 @@ export interface Connection {
   readonly transaction: Transaction;
   /** Whether the server said with its last answer that a transaction is open; undefined where the Client cannot tell. */
   isInTransaction(): boolean | undefined;
-  /** The server's process, which the Client learns as it connects. */
+  /** The server's process, which the Client learns as it connects; "" if a pooler stands between. */
   pid(): unknown;
   /** Host, port and name: what was found out about one database does not hold for another. */
   readonly database: string;

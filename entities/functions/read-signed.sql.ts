@@ -4,9 +4,10 @@ const mostSeconds = 60;
 /**
  * What was sent, if a key of the log signed it for this server's process, lately; src/core/signed-context.ts writes it.
  * Where the log has no key: what was sent. Where it has one, an unsigned context counts as none: who is not believed,
- * and the event's metadata says why. A transaction may last long, its signature was young when it began.
+ * and the event's metadata says why. A transaction may last long, its signature was young when it began; one for any
+ * process was young when the statement began, or whoever has a transaction open could use it as long as he likes.
  */
-export const readSigned = (s: string): string => `-- version: 1
+export const readSigned = (s: string): string => `-- version: 2
 create or replace function ${s}.read_signed(sent text) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -35,6 +36,8 @@ begin
     when process <> '' and process <> pg_backend_pid()::text then 'was signed for another connection'
     when signed_at < extract(epoch from transaction_timestamp()) - ${mostSeconds}
       then 'was signed more than ${mostSeconds} s before its transaction'
+    when process = '' and signed_at < extract(epoch from statement_timestamp()) - ${mostSeconds}
+      then 'was signed more than ${mostSeconds} s before its statement'
     when signed_at > extract(epoch from clock_timestamp()) + ${mostSeconds} then 'was signed by a clock that is ahead'
   end;
   return case
@@ -44,10 +47,16 @@ begin
 end $$;
 `;
 
-/** The names of the keys: what is signed with another one is not believed. */
-export const contextKeys = (s: string): string => `-- version: 1
-create or replace function ${s}.context_keys() returns text[]
+/**
+ * Whether what was sent is believed: { signedBy }, or { fault } with the reason; neither if the log has no key. Anybody
+ * who may write can find that out by writing.
+ */
+export const trySignature = (s: string): string => `-- version: 1
+drop function if exists ${s}.context_keys();
+create or replace function ${s}.try_signature(sent text) returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select coalesce(array_agg(id order by id), '{}') from ${s}.context_key
+  select jsonb_strip_nulls(jsonb_build_object(
+    'signedBy', c.context -> 'signedBy', 'fault', c.context #> '{metadata,chronicle}'))
+  from ${s}.read_signed(sent) as c (context)
 $$;
 `;

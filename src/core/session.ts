@@ -146,6 +146,11 @@ export class Session {
     return row?.pid !== String(this.client.processID);
   }
 
+  /** The server's process that the connection was made to, as the Client knows it. */
+  get processID(): unknown {
+    return this.client.processID;
+  }
+
   /** Runs `work` in a transaction under pinned settings, inside the caller's if that is open; taken back if it throws. */
   async transaction<T>(
     work: () => Promise<T>,

@@ -12,11 +12,14 @@ export interface ContextKey {
 }
 
 export interface ContextOptions {
-  /** What request contexts are signed with, so that no other SQL says who acts. (Default: not signed) */
-  readonly key?: ContextKey | undefined;
+  /**
+   * What request contexts are signed with, so that no other SQL says who acts. `false` ends that at the next install(),
+   * which refuses to end it otherwise. (Default: not signed)
+   */
+  readonly key?: ContextKey | false | undefined;
   /** A key that is believed too, while processes that still sign with it end. (Default: none) */
   readonly previous?: ContextKey | undefined;
-  /** Refuse a tracked write whose context is not signed. (Default: false, it has no actor) */
+  /** Refuse a tracked write whose context is not signed. (Default: as install() was told before, at first false) */
   readonly requireSigned?: boolean | undefined;
   /**
    * Sign for any connection, for a pooler that gives transactions to the server's sessions as it likes. (Default: false)
@@ -24,49 +27,55 @@ export interface ContextOptions {
   readonly pooler?: boolean | undefined;
 }
 
-/** A context in base64 as it is sent to the server's process `pid`. */
+/** A context in base64 as it is sent to the server's process `pid`; to any, if that is "". */
 export type SignContext = (encoded: string, pid: unknown) => string;
 
 const key = section({
   id: value<string>(
-    "at most 32 letters, digits, _ and -",
+    "a string of at most 32 letters, digits, _ and -",
     (given) => typeof given === "string" && /^[\w-]{1,32}$/.test(given),
+    { isHidden: true },
   ).required(),
   secret: value<string>(
-    "at least 32 characters",
+    "a string of at least 32 characters",
     (given) => typeof given === "string" && given.length >= 32 && Buffer.byteLength(given) <= 1_024,
     { isHidden: true },
   )
     .required()
     .as((secret) => createSecretKey(secret, "utf8")),
 } satisfies Record<keyof ContextKey, Option<unknown>>);
-const keyOrNone = value<undefined>("an object { id, secret }", (given) => given === undefined).orObject(key);
+/** Whatever stands there may be a secret in the wrong place. */
+const keyOrNone = value<undefined>("an object { id, secret }", (given) => given === undefined, {
+  isHidden: true,
+}).orObject(key);
 
 export const contextOptions = section({
-  key: keyOrNone,
+  key: keyOrNone.orFalse(),
   previous: keyOrNone,
-  requireSigned: trueOrFalse.byDefault(false),
+  requireSigned: trueOrFalse,
   pooler: trueOrFalse.byDefault(false),
 })
   .also((options, wrong) => {
-    if (options.key === undefined) {
+    if (!options.key) {
       for (const name of ["previous", "requireSigned", "pooler"] as const)
         if (options[name]) wrong(name, "given only with context.key", name === "previous" ? "a key" : options[name]);
     } else if (options.key.id === options.previous?.id) wrong("previous.id", "another than key.id", options.key.id);
   })
   .as(({ key, previous, requireSigned, pooler }) =>
     Object.freeze({
-      keys: [key, previous].filter((one) => one !== undefined),
+      keys: [key, previous].filter((one) => typeof one === "object"),
+      isEnded: key === false,
       requireSigned,
-      sign: key === undefined ? undefined : signer(key.id, key.secret, pooler),
+      pooler,
+      sign: key ? signer(key.id, key.secret) : undefined,
       /** What is sent where no context is open; signed too, so that whoever has the key says that nobody acts. */
-      none: key === undefined ? "" : Buffer.from("{}").toString("base64"),
+      none: key ? Buffer.from("{}").toString("base64") : "",
     }),
   );
 
-function signer(id: string, secret: KeyObject, pooler: boolean): SignContext {
+function signer(id: string, secret: KeyObject): SignContext {
   return (encoded, pid) => {
-    const signed = `${encoded}.${id}.${Date.now()}.${pooler ? "" : String(pid)}`;
+    const signed = `${encoded}.${id}.${Date.now()}.${String(pid)}`;
     return `${signed}.${createHmac("sha256", secret).update(signed).digest("hex")}`;
   };
 }

@@ -87,7 +87,7 @@ const forReaders = [
 
 /** What `status()` asks of the database, and the count that says whether to let somebody try a sign-in. */
 const forBoth = (schema: string): string[] => [
-  "context_keys()",
+  "try_signature(text)",
   "activity_failures(text[], timestamptz, text, text, text, text[])",
   "table_name(oid)",
   "columns(regclass)",

@@ -1,5 +1,6 @@
 import { latestStep } from "../../entities/steps/index.js";
 import type { Attachment } from "../core/attachment.js";
+import { EventLogError } from "../core/errors.js";
 import { numberOf, type Session } from "../core/session.js";
 import { paddedKeys } from "../core/signed-context.js";
 import { raw, sql } from "../core/sql.js";
@@ -21,14 +22,15 @@ export async function putSettings(
     select ${latestStep}::integer, ${fingerprint}, system_identifier::text,
       coalesce(${options.lock.arguments}, hashtextextended(current_database() || '.' || ${options.schema}, 0)::text),
       ${options.lock.timeoutMs ?? null}::integer, ${options.requireActor}::boolean,
-      ${options.context.requireSigned}::boolean, ${options.limits.dataBytes}::integer,
+      coalesce(${options.context.requireSigned ?? null}::boolean, false), ${options.limits.dataBytes}::integer,
       ${activityRetentionDays}::double precision, ${JSON.stringify(accepted)}::jsonb
     from pg_control_system()
     on conflict (only_row) do update set step = greatest(i.step, excluded.step), fingerprint = excluded.fingerprint,
       epoch = i.epoch + (i.system_identifier <> excluded.system_identifier)::integer,
       system_identifier = excluded.system_identifier, lock_arguments = excluded.lock_arguments,
       lock_timeout_ms = excluded.lock_timeout_ms, require_actor = excluded.require_actor,
-      require_signed = excluded.require_signed, data_limit = excluded.data_limit,
+      require_signed = coalesce(${options.context.requireSigned ?? null}::boolean, i.require_signed and ${options.context.keys.length > 0}::boolean),
+      data_limit = excluded.data_limit,
       activity_retention_days = excluded.activity_retention_days, accepted_owners = excluded.accepted_owners,
       installed_at = clock_timestamp()`);
   await putKeys(session, attachment);
@@ -45,9 +47,19 @@ export async function hasKeys(session: Session, { schema, options }: Attachment)
   return numberOf(row, "same") === keys.length && numberOf(row, "all") === keys.length;
 }
 
-/** Keys that are not named any more sign nothing from now on. */
+/**
+ * Keys that are not named any more sign nothing from now on. Throws OPTIONS_INVALID if none is named, and that was not
+ * asked for: from then on anybody would be believed.
+ */
 async function putKeys(session: Session, { schema, options }: Attachment): Promise<void> {
-  const { keys } = options.context;
+  const { keys, isEnded } = options.context;
+  const row = await session.row(sql`select string_agg(id, ', ' order by id) as known from ${raw(schema)}.context_key`);
+  if (keys.length === 0 && !isEnded && row?.known != null)
+    throw new EventLogError(
+      "OPTIONS_INVALID",
+      `The log believes request contexts that are signed (${row.known}), and these options have no context.key.`,
+      { hint: "Give `context.key`, or `context: { key: false }` to believe contexts that nobody signed." },
+    );
   await session.rows(sql`delete from ${raw(schema)}.context_key where id <> all (${keys.map(({ id }) => id)}::text[])`);
   for (const { id, secret } of keys) {
     const { inner, outer } = paddedKeys(secret);

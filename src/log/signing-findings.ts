@@ -3,24 +3,41 @@ import type { Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { Finding } from "./finding.js";
 
-/** Whether what this process sends is believed: with which key it signs, and which keys the log has. */
+/** Whether what this process sends is believed, tried with a context of nobody's; and refused otherwise, if it asks that. */
 export async function signingFindings(session: Session, { schema, options }: Attachment): Promise<Finding[]> {
-  const row = await session.row(sql`select to_jsonb(${raw(schema)}.context_keys()) as keys`);
-  const known = JSON.parse(row?.keys ?? "[]") as string[];
-  const [own] = options.context.keys;
-  if (own === undefined ? known.length === 0 : known.includes(own.id)) return [];
-  const finding = (severity: Finding["severity"], message: string): Finding[] => [
-    { code: "INSTALL_STALE", severity, message },
-  ];
-  if (own === undefined)
-    return finding(
-      "error",
-      `The log checks who signed a request context (${known.join(", ")}), and this process signs none: its events have no actor.`,
-    );
-  if (known.length === 0)
-    return finding("warning", `This process signs with the key "${own.id}", and the log checks no signatures yet.`);
-  return finding(
-    "error",
-    `This process signs with the key "${own.id}", and the log knows ${known.join(", ")}: its events have no actor.`,
-  );
+  const { sign, none, pooler, requireSigned } = options.context;
+  const sent = sign?.(none, pooler ? "" : session.processID) ?? Buffer.from("{}").toString("base64");
+  const row = await session.row(sql`
+    select i.require_signed as required, ${raw(schema)}.try_signature(${sent}) as tried
+    from ${raw(schema)}.installation i`);
+  const { signedBy, fault } = JSON.parse(row?.tried ?? "{}") as { signedBy?: string; fault?: string };
+  const isRequired = row?.required === "t";
+  if (fault !== undefined)
+    return [
+      {
+        code: "INSTALL_STALE",
+        severity: "error",
+        message: `What this process writes ${isRequired ? "is refused" : "has no actor"}: ${fault}.`,
+        hint:
+          "Give this process a `context.key` that the log knows; its install() would change the keys for all " +
+          "(docs/options.md, context).",
+      },
+    ];
+  if (sign !== undefined && signedBy === undefined)
+    return [
+      {
+        code: "INSTALL_STALE",
+        severity: "warning",
+        message: "This process signs request contexts, and the log checks no signatures yet.",
+      },
+    ];
+  if (requireSigned === true && !isRequired)
+    return [
+      {
+        code: "INSTALL_STALE",
+        severity: "error",
+        message: "This process has `context.requireSigned`, and the log takes writes whose context is not signed.",
+      },
+    ];
+  return [];
 }

@@ -14,7 +14,7 @@ const largestComment = 1_024;
  * has set is taken for it. It is set instead, once a transaction, for a large one and for a statement with a name, whose text stays;
  * but not where the text itself moves the transaction, or submits itself or cannot be put into one of ours.
  */
-export function tell(gate: Gate, { sign }: CheckedOptions["context"]): Step {
+export function tell(gate: Gate, { sign, pooler }: CheckedOptions["context"]): Step {
   return ({ query, text, encoded }, connection) => {
     if (!mayWrite(text)) return undefined;
     const { transaction } = connection;
@@ -24,7 +24,9 @@ export function tell(gate: Gate, { sign }: CheckedOptions["context"]): Step {
     if (!(isNamed || encoded.length > largestComment) || query.submit !== undefined || !fits || movesTransaction(text))
       return { text: contextComment(text, content()), ...(isNamed ? { name: "" } : {}) };
     const marked = contextComment(text, asItWasSet);
-    if (encoded === (transaction.open ? transaction.told : "")) return { text: marked };
+    // A signature for any connection holds for a statement, one for this connection as long as the transaction.
+    const isTold = encoded === (transaction.open ? transaction.told : "") && !(sign && pooler);
+    if (isTold) return { text: marked };
     const set = async () => {
       // In a transaction that has failed the statement fails as well, with the same error.
       await connection.own(setContext, [content()]).catch((error: unknown) => {

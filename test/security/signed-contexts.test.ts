@@ -21,27 +21,28 @@ function signedBy(
   return `${text}.${createHmac("sha256", secret).update(text).digest("hex")}`;
 }
 
-describe("a signed context", function () {
-  this.timeout(60_000);
-  let desk: WriteDesk;
-  before(async () => (desk = await WriteDesk.start({ context: { key, requireSigned: true } })));
-  after(() => desk?.application.stop());
+for (const pooler of [false, true])
+  describe(`a signed context${pooler ? ", for any connection" : ""}`, function () {
+    this.timeout(60_000);
+    let desk: WriteDesk;
+    before(async () => (desk = await WriteDesk.start({ context: { key, requireSigned: true, pooler } })));
+    after(() => desk?.application.stop());
 
-  const contexts = {
-    "a context": [ada, "Ada by k1"],
-    "a large context": [{ ...ada, metadata: { long: "x".repeat(3_000) } }, "Ada by k1"],
-    "no context": [undefined, "nobody by k1"],
-  } as const;
-  for (const inTransaction of [false, true])
-    for (const [size, [context, expected]] of Object.entries(contexts))
-      for (const [name, form] of Object.entries(writeForms))
-        it(`goes with ${name}${inTransaction ? " in a transaction" : ""}, with ${size}`, async () => {
-          const write = () => desk.write(form, { inTransaction, of: told });
-          expect(await (context === undefined ? write() : withRequestContext(context, write))).to.deep.equal([
-            expected,
-          ]);
-        });
-});
+    const contexts = {
+      "a context": [ada, "Ada by k1"],
+      "a large context": [{ ...ada, metadata: { long: "x".repeat(3_000) } }, "Ada by k1"],
+      "no context": [undefined, "nobody by k1"],
+    } as const;
+    for (const inTransaction of [false, true])
+      for (const [size, [context, expected]] of Object.entries(contexts))
+        for (const [name, form] of Object.entries(writeForms))
+          it(`goes with ${name}${inTransaction ? " in a transaction" : ""}, with ${size}`, async () => {
+            const write = () => desk.write(form, { inTransaction, of: told });
+            expect(await (context === undefined ? write() : withRequestContext(context, write))).to.deep.equal([
+              expected,
+            ]);
+          });
+  });
 
 for (const capture of ["trigger", "subscriber"] as const)
   describe(`signed contexts, under ${capture} capture`, function () {
@@ -132,6 +133,20 @@ for (const capture of ["trigger", "subscriber"] as const)
     });
 
     if (capture === "trigger")
+      it("for any connection do not last as long as a transaction that was open before", async () => {
+        const client = await guarded.connect("application");
+        await client.query("begin");
+        await client.query("select pg_sleep(6)");
+        const sent = signedBy(key, { ageSeconds: 62 });
+        await client.query(`insert into account (name) values ('x');/*chronicle:${sent}*/`);
+        await client.query("commit");
+        expect(await lastEvent()).to.deep.equal({
+          told: "nobody",
+          why: "the request context was signed more than 60 s before its statement",
+        });
+      });
+
+    if (capture === "trigger")
       // under the other they are sent with the commit
       it("hold for a transaction that lasts longer, and no longer than it", async () => {
         const client = await guarded.connect("application");
@@ -209,21 +224,26 @@ for (const capture of ["trigger", "subscriber"] as const)
       await install({ key: longer });
       expect(await writeWith(() => signedBy(next, {}))).to.include({ told: "nobody" });
       expect(await writeWith(() => signedBy(longer, {}))).to.include({ told: "Ada by k2" });
-      await install({});
+      const silent = await rejectionOf(install({}));
+      expect(silent).to.include({ code: "OPTIONS_INVALID" }).with.property("message").that.includes("signed (k2)");
+      await install({ key: false });
       expect(await writeWith(() => signedBy(key, {})), "no key").to.deep.equal({ told: "Ada", why: null });
       await install({ key });
     });
 
     it("are told by check() where what this process sends is not believed", async () => {
-      const other = { key: { ...key, id: "k9" } };
+      const believed = "What this process writes has no actor: the request context";
       for (const [context, message] of [
-        [other, /signs with the key "k9", and the log knows k1: its events have no actor/],
-        [{}, /checks who signed a request context \(k1\), and this process signs none/],
+        [{ key: { ...key, id: "k9" } }, `${believed} is signed with a key that the log does not know.`],
+        [{ key: { ...key, secret: `${key.secret}!` } }, `${believed} has a wrong signature.`],
+        [{}, `${believed} is not signed.`],
+        [{ key, requireSigned: true }, "has `context.requireSigned`, and the log takes writes"],
       ] as const) {
         const error = await rejectionOf(eventLog(await guarded.open("application", { capture, context })).check());
-        expect(error).to.include({ code: "INSTALL_STALE" }).with.property("message").that.matches(message);
+        expect(error).to.include({ code: "INSTALL_STALE" }).with.property("message").that.includes(message);
       }
       await eventLog(application).check();
+      await eventLog(await guarded.open("application", { capture, context: { key, pooler: true } })).check();
     });
 
     it("are required, where the log was told so", async () => {
@@ -238,12 +258,18 @@ for (const capture of ["trigger", "subscriber"] as const)
       expect(error).to.include({ code: "CONTEXT_UNSIGNED" });
       await application.manager.save(Account, { name: "a" } as Account);
       expect(await lastEvent()).to.include({ told: "nobody by k1" });
+      const again = await guarded.open("owner", { capture, context: { key } });
+      await eventLog(again).install({ grantTo: guarded.roles.application, grantReadTo: guarded.roles.reader });
+      expect(await rejectionOf(writeWith(() => encodedActor("Ada"))), "still").to.include({ code: "CH008" });
     });
   });
 
 describe("the keys of contexts", () => {
   for (const [name, context] of Object.entries({
     "a short secret": { key: { id: "k", secret: "hush-hush" } },
+    "a secret in the place of the key": { key: key.secret },
+    "a secret in the place of the id": { key: { id: `${key.secret}!`, secret: "x" } },
+    "a key that is no text": { key: { id: "k", secret: Buffer.from(key.secret) } },
     "no id": { key: { secret: key.secret } },
     "an id with a dot": { key: { id: "k.1", secret: key.secret } },
     "two keys of one id": { key, previous: { ...key, secret: `${key.secret}!` } },
