@@ -85,8 +85,8 @@ export async function ownedByOthers(session: Session, tables: Statement, owner: 
 type Table = { readonly entity: string; readonly sqlName: string };
 
 /**
- * The tables whose values cannot be read, cast or written without running code of others; or only those whose rows
- * cannot be read.
+ * The tables, of those that are there, whose values cannot be read, cast or written without running code of others; or
+ * only those whose rows cannot be read.
  */
 export async function tablesOfOthers<T extends Table>(
   session: Session,
@@ -97,7 +97,7 @@ export async function tablesOfOthers<T extends Table>(
   const isFine = only === "all" ? "is_own" : "is_readable";
   const rows = await session.rows(sql`
     select t.name from unnest(${tables.map(({ sqlName }) => sqlName)}::text[]) as t (name)
-    where not ${raw(schema)}.${raw(isFine)}(to_regclass(t.name)::oid)`);
+    where to_regclass(t.name) is not null and not ${raw(schema)}.${raw(isFine)}(to_regclass(t.name)::oid)`);
   return tables.filter(({ sqlName }) => rows.some(({ name }) => name === sqlName));
 }
 

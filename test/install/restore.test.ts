@@ -50,7 +50,7 @@ describe("a database that is dumped and restored into another cluster (by pg_dum
     await old.synchronize();
     await eventLog(old).install();
     // So far that ids of the new cluster come below those that are dumped.
-    for (let n = 0; n < 300; n++) await old.query("select pg_current_xact_id()");
+    for (let n = 0; n < 1_000; n++) await old.query("select pg_current_xact_id()");
     await old.manager.save(Barrel, [
       { id: 1, litres: 10 },
       { id: 2, litres: 20 },
