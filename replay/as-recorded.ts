@@ -4,20 +4,28 @@ import { refuseTablesOfOthers, tablesOfOthers } from "../src/log/ownership.js";
 import { type FoldTable, isReadApart, valueSql } from "./fold-table.js";
 
 /**
- * A table whose records can be folded one by one without running code of others. The log has values of their types as
- * text: they are given so, of a domain as what the domain is made of, and never become values of the type. Generated
- * columns, which their expressions would have to compute, are left out.
- * Throws OTHER_OWNER if bounds of a partition that is gone would have to be computed, or a migration rewrote rows, which
- * had to be read to record what became of them.
+ * Changes the tables whose records could not be folded without running code of others. The log has values of their
+ * types as text: they are given so, of a domain as what the domain is made of, and never become values of the type.
+ * Generated columns, which their expressions would have to compute, are left out.
+ * Throws OTHER_OWNER if bounds of a partition that is gone would have to be computed, or if a migration rewrote rows:
+ * they had to be read to record what became of them.
  */
-export async function asRecorded(session: Session, schema: string, table: FoldTable): Promise<FoldTable> {
-  if ((await tablesOfOthers(session, schema, [table])).length === 0) return table;
+export async function asRecorded(session: Session, schema: string, tables: readonly FoldTable[]): Promise<FoldTable[]> {
+  const ofOthers = await tablesOfOthers(session, schema, tables);
+  const changed: FoldTable[] = [];
+  for (const table of tables)
+    changed.push(ofOthers.includes(table) ? await withoutCasts(session, schema, table) : table);
+  return changed;
+}
+
+async function withoutCasts(session: Session, schema: string, table: FoldTable): Promise<FoldTable> {
   const emptied = table.history?.changes.some((change) => change.emptied.length > 0) ?? false;
   const tracked = await session.row(sql`
     select unfinished is not null as unfinished from ${raw(schema)}.tracked where table_name = ${table.tableName}`);
   if (emptied || tracked?.unfinished === "t") await refuseTablesOfOthers(session, schema, [table]);
   const rows = await session.rows(sql`
-    select c.name, c.generated, ${raw(schema)}.are_own(array[a.atttypid]) as own, case
+    select c.name, c.generated, ${raw(schema)}.are_own(array[a.atttypid]) as own,
+      ${raw(schema)}.output_sql(format('t.%I', c.name)) as output, case
       when ${raw(schema)}.are_own(array[b.type]) then format_type(b.type, null)
     end as base
     from ${raw(schema)}.columns(${table.sqlName}::regclass) c
@@ -29,12 +37,15 @@ export async function asRecorded(session: Session, schema: string, table: FoldTa
     isOfOthers: true,
     excludedColumns: [...table.excludedColumns, ...generated],
     columns: table.columns.map((column) => {
-      const { own, base } = rows.find(({ name }) => name === column.name) ?? {};
+      const { own, base, output } = rows.find(({ name }) => name === column.name) ?? {};
       const [state, live] = [`f.state -> ${quoteLiteral(column.name)}`, `t.${column.quoted}`];
       const asIs = { state: isReadApart(column) ? valueSql(column) : readAs(state, column.type), live };
       return {
         ...column,
-        asRecorded: own === "t" ? asIs : { state: textOf(state, base), live: textOfLive(live, base) },
+        asRecorded:
+          own === "t"
+            ? asIs
+            : { state: textOf(state, base), live: base == null ? (output ?? live) : `${live}::${base}` },
       };
     }),
   };
@@ -58,8 +69,4 @@ function textOf(state: string, base: string | null | undefined): string {
   if (base === "json" || base === "jsonb") return `(${text})::${base}`;
   const all = `(case when jsonb_typeof(${state}) = 'array' then ${readAs(state, "text[]")}::text else ${text} end)`;
   return base == null ? all : `${all}::${base}`;
-}
-
-function textOfLive(live: string, base: string | null | undefined): string {
-  return base == null ? `case when ${live} is distinct from null then format('%s', ${live}) end` : `${live}::${base}`;
 }

@@ -88,7 +88,7 @@ export async function recordFold(
   const { tableName } = trackedTableOf(dataSource, entity);
   const tables = await foldTables(session, dataSource, { auditOnly: true, allowStale: true, allowOthers: true });
   const found = tables.find((candidate) => candidate.tableName === tableName) as FoldTable;
-  const table = await asRecorded(session, schema, found);
+  const [table = found] = await asRecorded(session, schema, [found]);
   refuseUnknownPast([table], cut);
   const asked = await recordKeys(session, schema, table, ids);
   const keys = await keysAt(session, schema, table, asked, cut);

@@ -3,15 +3,14 @@ import { EventLogError } from "../src/core/errors.js";
 import { numberOf, type Session } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import type { Target } from "./difference.js";
-import { isReferringReadable } from "./references.js";
 
 /**
  * Deletes the rows that a rebuild makes anew, in one statement, because foreign keys are checked at its end; returns how many.
  * Never TRUNCATE: a reader with an older snapshot would see no rows at all.
  * Throws REPLAY_BLOCKED_BY_REFERENCES where rows of other tables refer to them: they would go too, or stand in the way.
  */
-export async function deleteAll(session: Session, targets: readonly Target[]): Promise<number> {
-  await refuseReferences(session, targets);
+export async function deleteAll(session: Session, schema: string, targets: readonly Target[]): Promise<number> {
+  await refuseReferences(session, schema, targets);
   const deletes = targets.map(
     ({ table, mayDelete }, index) => `d${index} as (delete from ${table.sqlName} l where ${mayDelete} returning 1)`,
   );
@@ -45,29 +44,26 @@ async function countRows(session: Session, targets: readonly Target[]): Promise<
 }
 
 /**
- * Throws REPLAY_BLOCKED_BY_REFERENCES with the tables whose rows refer to a rebuild's. One that belongs to another role is
- * not read: its rows may.
+ * Throws REPLAY_BLOCKED_BY_REFERENCES with the tables whose rows refer to a rebuild's, and with those that are not read
+ * because that would run code of another role.
  */
-export async function refuseReferences(session: Session, targets: readonly Target[]): Promise<void> {
+export async function refuseReferences(session: Session, schema: string, targets: readonly Target[]): Promise<void> {
   const keys = await session.rows(sql`
     with target as (
       select p.relid as oid from unnest(${targets.map(({ table }) => table.sqlName)}::text[]) as t (name)
       cross join lateral (select t.name::regclass::oid as relid union select relid from pg_partition_tree(t.name::regclass)) p
     )
-    select c.conrelid::regclass as "table", c.conname as "constraint", ${raw(isReferringReadable)} as readable,
+    select c.conrelid::regclass as "table", c.conname as "constraint",
+      ${raw(schema)}.is_readable(c.conrelid) as readable,
       (select string_agg(format('%I is not null', a.attname), ' and ') from pg_attribute a where a.attrelid = c.conrelid and a.attnum = any (c.conkey)) as refers
     from pg_constraint c
     where c.contype = 'f' and c.conparentid = 0 and c.confrelid in (select oid from target) and c.conrelid not in (select oid from target)
     order by 1, 2`);
   const references: { table: string; constraint: string; rows: number | null }[] = [];
   for (const { table, constraint, refers, readable } of keys) {
-    if (readable !== "t") {
-      references.push({ table: table ?? "", constraint: constraint ?? "", rows: null });
-      continue;
-    }
-    const row = await session.row(sql`select count(*) as rows from ${raw(table ?? "")} where ${raw(refers ?? "true")}`);
-    const rows = numberOf(row, "rows");
-    if (rows > 0) references.push({ table: table ?? "", constraint: constraint ?? "", rows });
+    const count = sql`select count(*) as rows from ${raw(table ?? "")} where ${raw(refers ?? "true")}`;
+    const rows = readable === "t" ? numberOf(await session.row(count), "rows") : null;
+    if (rows !== 0) references.push({ table: table ?? "", constraint: constraint ?? "", rows });
   }
   if (references.length === 0) return;
   const list = references

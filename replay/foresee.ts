@@ -16,15 +16,21 @@ import type { TableDifference } from "./replay-report.js";
 export async function foresee(
   session: Session,
   targets: readonly Target[],
-  { apply, clears, planned, plan }: { apply: Apply; clears: boolean; planned: readonly TableDifference[]; plan: Plan },
+  {
+    schema,
+    apply,
+    clears,
+    planned,
+    plan,
+  }: { schema: string; apply: Apply; clears: boolean; planned: readonly TableDifference[]; plan: Plan },
 ): Promise<void> {
   const rebuilds = apply === "rebuild";
-  if (rebuilds && !clears) await refuseReferences(session, targets);
+  if (rebuilds && !clears) await refuseReferences(session, schema, targets);
   // Where rows only go, none of these is broken.
   const isWritten = ({ missing, different }: TableDifference) => rebuilds || missing + different > 0;
   const written = targets.filter((_, index) => planned[index] === undefined || isWritten(planned[index]));
   refuse(await brokenConstraints(session, written, apply), plan);
-  if (!clears) await foreseeReferences(session, targets);
+  if (!clears) await foreseeReferences(session, schema, targets);
 }
 
 /** Throws REPLAY_INVALID_ROWS where wanted rows have no value for a column that is NOT NULL. */

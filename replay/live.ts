@@ -1,6 +1,5 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
-import { EventLogError } from "../src/core/errors.js";
 import { checkOptions } from "../src/core/option-checker.js";
 import { asOwner } from "../src/core/rights.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
@@ -8,7 +7,7 @@ import { sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
 import { endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
-import { refuseTablesOfOthers } from "../src/log/ownership.js";
+import { refuseTablesOfOthers, requireOwnership } from "../src/log/ownership.js";
 import { apply } from "./apply.js";
 import { type Apply, brokenConstraints } from "./broken-constraints.js";
 import { clearBy, deleteAll } from "./clear.js";
@@ -35,10 +34,10 @@ import { classValidator, RowValidation, type Validate } from "./validate.js";
 /**
  * Makes the tables what the log says, to its end or at a point in time: one transaction or nothing. No subscriber,
  * listener or trigger runs. A replay to the past is recorded as ordinary events, so the log's end is then that state.
- * Throws OPTIONS_INVALID, NOT_OWNER, OTHER_OWNER, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS, REPLAY_VERSION_UNHANDLED,
- * REPLAY_UNKNOWN_ROWS, REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS,
- * REPLAY_LOCK_TIMEOUT, REPLAY_ABORTED, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS, REPLAY_CROSSES_ENTITIES,
- * REPLAY_CROSSES_TENANT.
+ * Throws OPTIONS_INVALID, NOT_OWNER, OTHER_OWNER, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS,
+ * REPLAY_VERSION_UNHANDLED, REPLAY_UNKNOWN_ROWS, REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN,
+ * REPLAY_IN_PROGRESS, REPLAY_LOCK_TIMEOUT, REPLAY_ABORTED, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS,
+ * REPLAY_CROSSES_ENTITIES, REPLAY_CROSSES_TENANT.
  */
 export async function replay(
   dataSource: DataSource,
@@ -54,7 +53,7 @@ export async function replay(
       steps.stoppable(dataSource, session, async () => {
         const scope = new Scope(dataSource, await foldTables(session, dataSource, { allowOthers: true }), options);
         await refuseTablesOfOthers(session, attachmentOf(dataSource).schema, scope.tables);
-        await refuseOthersTables(session, scope.tables);
+        await requireOwnership(session, scope.tables);
         const asked = point === undefined ? undefined : await resolvePoint(session, dataSource, point);
         if (asked !== undefined) {
           refuseUnknownPast(scope.tables, asked);
@@ -191,7 +190,8 @@ class LiveReplay {
     const planned = isEnd || !options.dryRun ? found : await compare(this.session, scope, then);
     const targets = this.#targets(now, then, isEnd && options.apply !== "rebuild" ? found : []);
     const clears = options.apply === "rebuild" && this.#ownClear() !== undefined;
-    if (options.dryRun) await foresee(this.session, targets, { apply: this.#apply, clears, planned, plan });
+    const schema = this.#schema;
+    if (options.dryRun) await foresee(this.session, targets, { schema, apply: this.#apply, clears, planned, plan });
     const rows = options.dryRun
       ? undefined
       : await sparingOtherTenants(this.session, scope, () => apply(this.session, targets, () => this.#clear(targets)));
@@ -259,7 +259,7 @@ class LiveReplay {
     if (this.setting.options.apply !== "rebuild") return 0;
     const clear = this.#ownClear();
     if (clear !== undefined) return clearBy(this.session, this.dataSource, targets, clear);
-    return deleteAll(this.session, targets);
+    return deleteAll(this.session, this.#schema, targets);
   }
 
   #ownClear(): CheckedHandlers["clear"] {
@@ -308,12 +308,4 @@ class LiveReplay {
 
 function isKnown(table: FoldTable, fold: Folded): string {
   return `exists (select from ${fold.of(table)} k where ${sameKey(table, "l", "k")})`;
-}
-
-async function refuseOthersTables(session: Session, tables: readonly FoldTable[]): Promise<void> {
-  const rows = await session.rows(sql`
-    select t.name from unnest(${tables.map(({ sqlName }) => sqlName)}::text[]) as t (name)
-    join pg_class c on c.oid = t.name::regclass where not pg_has_role(c.relowner, 'usage')`);
-  if (rows.length > 0)
-    throw new EventLogError("NOT_OWNER", `This role does not own ${rows.map(({ name }) => name).join(", ")}.`);
 }

@@ -43,8 +43,8 @@ export type ReconcileReport = RecordedCounts;
  * batches, beside running writers.
  *
  * @returns how many records were recorded as created, updated and destroyed.
- * @throws EventLogError OPTIONS_INVALID, NOT_TRACKED, NOT_OWNER, OTHER_OWNER, NOT_INSTALLED, INSTALL_STALE, UNKNOWN_COLUMN,
- * REPLAY_VERSION_UNHANDLED, REPLAY_OVERRIDE_FAILED, REPLAY_ABORTED.
+ * @throws EventLogError OPTIONS_INVALID, NOT_TRACKED, NOT_OWNER, OTHER_OWNER, NOT_INSTALLED, INSTALL_STALE,
+ * UNKNOWN_COLUMN, REPLAY_VERSION_UNHANDLED, REPLAY_OVERRIDE_FAILED, REPLAY_ABORTED.
  * @example
  * const actor = { type: "user", id: "ops" };
  * await withRequestContext({ actor }, () => log.reconcile({ entities: [Account] }));
@@ -52,13 +52,8 @@ export type ReconcileReport = RecordedCounts;
 export async function reconcile(dataSource: DataSource, options: ReconcileOptions = {}): Promise<ReconcileReport> {
   const { entities, columns, dryRun, onProgress, signal } = checkOptions("reconcile", options, reconcileOptions);
   const work = withOwnSession(dataSource, async (session) => {
-    const scope = new Scope(
-      dataSource,
-      await foldTables(session, dataSource, { allowStale: true, allowOthers: true }),
-      {
-        entities,
-      },
-    );
+    const tables = await foldTables(session, dataSource, { allowStale: true, allowOthers: true });
+    const scope = new Scope(dataSource, tables, { entities });
     refuseStale(scope.tables);
     await refuseTablesOfOthers(session, attachmentOf(dataSource).schema, scope.tables);
     const recorder = new Recorder(session, dataSource, scope.every, {

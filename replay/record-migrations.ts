@@ -17,7 +17,8 @@ export interface MigrationRecording {
 /**
  * Records, as events with origin "migration", what a schema change did to rows: what the last install noted and nobody
  * has finished. Each comparison is ticked off when it is done, so that an install that was stopped goes on where it
- * was. Rows of tables that cannot be read without running code of others stay unfinished. Returns how many events there are for each entity.
+ * was. Rows of tables that cannot be read without running code of others stay unfinished. Returns how many events there
+ * are for each entity.
  */
 export async function recordMigrations(
   dataSource: DataSource,

@@ -12,17 +12,6 @@ export function brokenReference(table: string | undefined, constraint: string | 
   );
 }
 
-/**
- * SQL: whether the table that a constraint `c` is on can be read without running code of others, who could have put it
- * into an index or a check: it belongs to whom the table belongs that it refers to, or to a superuser, with all of its
- * partitions.
- */
-export const isReferringReadable = `(
-  select bool_and(r.rolsuper or r.oid = (select o.relowner from pg_class o where o.oid = c.confrelid))
-  from (select c.conrelid as relid union select relid from pg_partition_tree(c.conrelid)) p
-  join pg_class l on l.oid = p.relid
-  join pg_roles r on r.oid = l.relowner)`;
-
 interface ForeignKey {
   readonly table: string;
   readonly constraint: string;
@@ -41,7 +30,7 @@ interface ForeignKey {
  * another, are passed over.
  * Throws REPLAY_BLOCKED_BY_REFERENCES.
  */
-export async function foreseeReferences(session: Session, targets: readonly Target[]): Promise<void> {
+export async function foreseeReferences(session: Session, schema: string, targets: readonly Target[]): Promise<void> {
   const names = targets.map(({ table }) => table.sqlName);
   const rows = await session.rows(sql`
     with target as (select name, name::regclass::oid as oid from unnest(${names}::text[]) as t (name))
@@ -54,7 +43,7 @@ export async function foreseeReferences(session: Session, targets: readonly Targ
       from pg_constraint c join pg_class r on r.oid = c.conrelid
       where c.contype = 'f' and c.conparentid = 0 and c.convalidated
       and (c.conrelid in (select oid from target) or c.confrelid in (select oid from target))
-      and ${raw(isReferringReadable)}
+      and ${raw(schema)}.is_readable(c.conrelid)
       and has_table_privilege(c.conrelid, 'select') and has_table_privilege(c.confrelid, 'select')
       order by 1, 2
     ) k`);

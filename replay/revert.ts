@@ -2,9 +2,9 @@ import type { DataSource } from "typeorm";
 import { attachmentOf } from "../src/core/attachment.js";
 import { stateOf } from "../src/core/database-errors.js";
 import { EventLogError } from "../src/core/errors.js";
-import { sendableContext } from "../src/core/request-context.js";
+import { contextWith } from "../src/core/request-context.js";
 import { asOwner } from "../src/core/rights.js";
-import { setContextOf } from "../src/core/sent-context.js";
+import { tellContext } from "../src/core/sent-context.js";
 import { type Session, withOwnSession } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import { markOrigin } from "../src/log/origin.js";
@@ -73,7 +73,7 @@ export async function revert<Row = Record<string, unknown>>(
             throw foldFailure(error, source, table);
           });
         const context = contextOf(cut);
-        await setContextOf(session, options, context);
+        await tellContext(session, options, context);
         if (!(await write(session, schema, table, JSON.stringify(idColumns(table, id))))) return null;
         await recordUnlessCaptured(session, schema, table, context);
         const written = sql`e.table_name = ${table.tableName} and e.record_key = ${key}
@@ -159,7 +159,5 @@ async function recordUnlessCaptured(
 }
 
 function contextOf({ position, leftOut, before }: Cut): string {
-  const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
-  const metadata = { ...open.metadata, revert: { position: String(position), leftOut, before } };
-  return JSON.stringify({ ...open, metadata });
+  return contextWith({ revert: { position: String(position), leftOut, before } });
 }

@@ -1,4 +1,4 @@
-import { sendableContext } from "../src/core/request-context.js";
+import { contextWith } from "../src/core/request-context.js";
 import { numberOf, type Session } from "../src/core/session.js";
 import { quoteIdentifier, raw, sql } from "../src/core/sql.js";
 import { countDifference, differs, sameKey } from "./difference.js";
@@ -40,8 +40,7 @@ export async function recordDifference(
   const generated = await generatedColumns(session, table);
   const withGenerated = (fold: string) => `(select g.*${generated} from ${fold} g)`;
   const key = raw(quoteIdentifier(table.keyColumns[0] ?? ""));
-  const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
-  const context = JSON.stringify({ ...open, actionName: undefined, metadata: { ...open.metadata, ...metadata } });
+  const context = contextWith(metadata, { actionName: undefined });
   const image = await imageSql(session, schema, table);
   const byKey = table.keyColumns
     .map((name) => `coalesce(o.${quoteIdentifier(name)}, n.${quoteIdentifier(name)})`)

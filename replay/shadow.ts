@@ -85,9 +85,9 @@ const forFolds = "set local work_mem = '128MB'; set local maintenance_work_mem =
  * built at the end. A schema that an earlier shadow left is replaced; one that is not ours is refused. After an error
  * or an abort nothing is left. Constraints of today that the past breaks are left out, and `report.leftOut` lists them.
  * A domain's constraint cannot be left out: there the shadow is refused.
- * Throws NOT_OWNER, OTHER_OWNER, OPTIONS_INVALID, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS, REPLAY_VERSION_UNHANDLED,
- * REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS, REPLAY_ABORTED,
- * REPLAY_INVALID_ROWS.
+ * Throws NOT_OWNER, OTHER_OWNER, OPTIONS_INVALID, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS,
+ * REPLAY_VERSION_UNHANDLED, REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN, REPLAY_IN_PROGRESS,
+ * REPLAY_ABORTED, REPLAY_INVALID_ROWS.
  */
 export async function shadow(
   dataSource: DataSource,

@@ -21,8 +21,8 @@ export interface StagedChange {
 const batch = 1_000;
 
 /**
- * Collects changes in order and writes them in batches, each column in the form that the log has for it. Values that
- * handlers made may be sensitive, so they are no parameters.
+ * Collects changes in order and writes them in batches, each column in the form that the log has for it. They are
+ * copied in, because handlers may have made sensitive values, and servers log parameters.
  */
 export class StagedChanges {
   readonly #waiting: {

@@ -72,8 +72,7 @@ export async function verify(dataSource: DataSource, options: VerifyOptions = {}
   const work = withOwnSession(dataSource, async (session) => {
     const every = await foldTables(session, dataSource, { allowOthers: true });
     await refuseTablesOfOthers(session, schema, every, "unreadable");
-    const tables: FoldTable[] = [];
-    for (const table of every) tables.push(await asRecorded(session, schema, table));
+    const tables = await asRecorded(session, schema, every);
     return explainingFolds(
       session,
       dataSource,

@@ -64,7 +64,12 @@ export function trackedClient(Base: PgClientClass, options: CheckedOptions, link
 
     #sendBySteps(given: unknown, query: Query, text: string, values: unknown, callback: unknown): unknown {
       const parameters = Array.isArray(values) ? values : ((query as { values?: unknown[] }).values ?? []);
-      let statement = { query, text, values: parameters, encoded: sendableContext()?.encoded ?? options.context.none };
+      let statement = {
+        query,
+        text,
+        values: parameters,
+        encoded: sendableContext()?.encoded ?? options.context.emptyContext,
+      };
       let name: string | undefined;
       const arounds: NonNullable<NonNullable<ReturnType<Step>>["around"]>[] = [];
       for (const step of steps) {

@@ -1,5 +1,6 @@
 import { transactionStart } from "../../src/core/sent-context.js";
 import { pinnedSettings } from "./pinned-settings.js";
+import { refuseUnsigned } from "./read-signed.sql.js";
 
 /** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
 export const captureFunction = (s: string): string => `-- version: 9
@@ -62,17 +63,14 @@ begin
 end $function$,
     'capture_' || tracked_id,
     concat_ws(E'\n  ',
-      case when setup.require_signed then $signed$if context ->> 'signedBy' is null then
-    raise exception 'a tracked write on % needs a request context that is signed: %', TG_TABLE_NAME,
-      coalesce(context #>> '{metadata,chronicle}', 'it has none') using errcode = 'CH008';
-  end if;$signed$ end,
+      case when setup.require_signed then $signed$${refuseUnsigned("TG_TABLE_NAME")}$signed$ end,
       case when setup.require_actor then $actor$if context -> 'actor' is null then
     raise exception 'a tracked write on % needs an actor', TG_TABLE_NAME using errcode = 'CH001';
   end if;$actor$ end),
-    case when setup.lock_timeout_ms is null then format('locked := pg_advisory_xact_lock_shared(%s)', setup.lock_arguments)
-      else format($lock$if not pg_try_advisory_xact_lock_shared(%s) then
-    perform ${s}.lock_log(exclusive => false);
-  end if$lock$, setup.lock_arguments) end,
+    format(case
+        when setup.lock_timeout_ms is null then 'locked := pg_advisory_xact_lock_shared(%s)'
+        else 'if not pg_try_advisory_xact_lock_shared(%s) then perform ${s}.lock_log(exclusive => false); end if'
+      end, setup.lock_arguments),
     case when at_row_level.written is null then ${s}.shape_check(t, 'new_rows') else 'null' end,
     case when at_row_level.written is null then ${s}.shape_check(t, 'old_rows') else 'null' end,
     tracked_id,
@@ -82,7 +80,8 @@ end $function$,
     ${s}.capture_statement(tracked_id, 'DELETE', 'context', known => true),
     at_row_level.declared, at_row_level.first, at_row_level.written,
     case when exists (select from pg_trigger g where g.tgrelid = t.table_oid and g.tgdeferrable and not g.tgisinternal)
-      then $remember$perform set_config('chronicle.statement', concat(${transactionStart}, ':', sent), true);$remember$ end,
+      then $remember$perform set_config(
+    'chronicle.statement', concat(${transactionStart}, ':', sent), true);$remember$ end,
     case when exists (select from ${s}.context_key) then '${s}.read_signed(sent)'
       else 'case when sent <> '''' then ${s}.read_context(sent) end' end));
   -- Whoever may execute it could put it on a table of their own and so write events of this one.

@@ -38,7 +38,7 @@ begin
   select * into t from ${s}.tracked where id = tracked_id;
   -- Of a row that is written, capture gets the values; TRUNCATE makes it read the table.
   if operation = 'TRUNCATE' and not ${s}.is_readable(relation) then
-    raise exception 'TRUNCATE on % cannot be captured: another role owns the table, and reading it runs that role''s code',
+    raise exception 'TRUNCATE on % cannot be captured: its owner is another role, whose code runs when it is read',
       relation using errcode = 'CH010', hint = 'DELETE is captured.';
   end if;
   if relation is not null then

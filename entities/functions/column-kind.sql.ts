@@ -46,7 +46,7 @@ begin
 end $$;
 `;
 
-/** The type that domains are made of in the end; the type itself if it is no domain. */
+/** A domain's base type, through all domains between; any other type as it is. */
 export const baseTypeOf = (s: string): string => `-- version: 1
 create or replace function ${s}.base_type_of(type oid) returns oid
 language sql stable set search_path = pg_catalog, pg_temp as $$

@@ -24,7 +24,8 @@ create or replace function ${s}.sent_context(message text) returns text
 language sql stable as $$
   select case
     when pg_catalog.split_part(message, '*/', -1) operator(pg_catalog.<>) '' then ${s}.context_set('chronicle.context')
-    when pg_catalog.split_part(message, '/*chronicle:', -1) operator(pg_catalog.~) '^[A-Za-z0-9+/]+=*([.][A-Za-z0-9_.-]+)?[*]/$|^[*]/$'
+    when pg_catalog.split_part(message, '/*chronicle:', -1)
+      operator(pg_catalog.~) '^[A-Za-z0-9+/]+=*([.][A-Za-z0-9_.-]+)?[*]/$|^[*]/$'
     then pg_catalog.split_part(pg_catalog.split_part(message, '/*chronicle:', -1), '*/', 1)
     else ${s}.context_set(case when message is null then 'chronicle.statement' else 'chronicle.context' end)
   end
@@ -32,9 +33,9 @@ $$;
 `;
 
 /**
- * What was sent, read, whether it is signed or not. What cannot be read, is longer than 16 MB as text, or has another form than a request context (no
- * object, an actor without a type or an id, metadata that is no object, a signature's name that only we give), is said in the event's metadata; it never stops
- * the application's write.
+ * Reads what was sent, signed or not. If it cannot be read, is longer than 16 MB as text, or is not a request context
+ * (not an object, an actor without a type or an id, metadata that is not an object, a `signedBy` of its own), the
+ * event's metadata says so. It never stops the application's write.
  */
 export const readContext = (s: string): string => `-- version: 4
 create or replace function ${s}.read_context(sent text) returns jsonb

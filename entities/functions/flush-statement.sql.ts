@@ -65,16 +65,16 @@ $$;
 -- their checks and casts. A domain's is read as what the domain is made of, an enum's is found among its labels.
 create or replace function ${s}.noted_value(relation oid, number smallint, ordinal bigint) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select format(case
-      when ${s}.column_kind(a.atttypid) <> 'others' or ${s}.column_kind(y.oid) <> 'others' then '(n.key ->> %1$s)::%2$s'
-      when y.typtype = 'e'
-        then '(select l.label from unnest(enum_range(null::%2$s)) l (label) where format(''%%s'', l.label) = n.key ->> %1$s)'
-    end,
-    noted_value.ordinal - 1,
-    case when ${s}.column_kind(a.atttypid) <> 'others' then format_type(a.atttypid, a.atttypmod)
-      else format_type(y.oid, null) end)
+  select case
+      when ${s}.column_kind(a.atttypid) <> 'others'
+        then format('(%s)::%s', n.noted, format_type(a.atttypid, a.atttypmod))
+      when ${s}.column_kind(y.oid) <> 'others' then format('(%s)::%s', n.noted, format_type(y.oid, null))
+      when y.typtype = 'e' then format('(select l.label from unnest(enum_range(null::%s)) l (label) where %s = %s)',
+        format_type(y.oid, null), ${s}.output_sql('l.label'), n.noted)
+    end
   from pg_attribute a
   join pg_type y on y.oid = ${s}.base_type_of(a.atttypid)
+  cross join lateral (select format('n.key ->> %s', noted_value.ordinal - 1) as noted) n
   where a.attrelid = relation and a.attnum = noted_value.number
 $$;
 
@@ -83,7 +83,8 @@ create or replace function ${s}.flush_parts(t ${s}.tracked, out row_of_note text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select format('from %s t where %s', t.table_oid::regclass,
       string_agg(
-        ${s}.equality(t.table_oid, c.number, format('t.%I', k.name), ${s}.noted_value(t.table_oid, c.number, k.ordinal)),
+        ${s}.equality(
+          t.table_oid, c.number, format('t.%I', k.name), ${s}.noted_value(t.table_oid, c.number, k.ordinal)),
         ' and ' order by k.ordinal)),
     format('e.table_name %s and e.record_key = n.record_key',
       case when cardinality(${s}.table_names(t.table_name)) = 1 then format('= %L', t.table_name) else format('= any (%L::text[])', ${s}.table_names(t.table_name)) end)
@@ -99,13 +100,10 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     t.key_columns)
   from (
     select k.name, k.ordinal,
-      format(case c.kind
-          when 'others' then 'to_jsonb(case when (%1$s) is distinct from null then format(''%%s'', %1$s) end)'
-          else 'to_jsonb(%1$s)'
-        end,
-        ${s}.noted_value(t.table_oid, c.number, k.ordinal)) as image
+      format('to_jsonb(%s)', case c.kind when 'others' then ${s}.output_sql(n.noted) else n.noted end) as image
     from unnest(t.key_columns) with ordinality as k (name, ordinal)
     join ${s}.columns(t.table_oid) c on c.name = k.name
+    cross join lateral ${s}.noted_value(t.table_oid, c.number, k.ordinal) n (noted)
   ) k
 $$;
 

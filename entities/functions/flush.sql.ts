@@ -1,5 +1,6 @@
 import { contextFits } from "./context.sql.js";
 import { pinnedSettings } from "./pinned-settings.js";
+import { refuseUnsigned } from "./read-signed.sql.js";
 
 /**
  * Records what a transaction did to the records that subscriber capture noted: { exclusive, locks, refuse, contexts,
@@ -52,9 +53,8 @@ begin
     if of_table.id is null then
       raise exception 'not tracked: %', run ->> 'table' using errcode = 'CH003';
     end if;
-    if of_table.require_signed and context ->> 'signedBy' is null then
-      raise exception 'a tracked write on % needs a request context that is signed: %', run ->> 'table',
-        coalesce(context #>> '{metadata,chronicle}', 'it has none') using errcode = 'CH008';
+    if of_table.require_signed then
+      ${refuseUnsigned("run ->> 'table'")}
     end if;
     if of_table.require_actor and context -> 'actor' is null then
       raise exception 'a tracked write on % needs an actor', run ->> 'table' using errcode = 'CH001';

@@ -14,11 +14,11 @@ create or replace function ${s}.image_sql(
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select '('
     || case when bool_or(c.kind in ('text', 'others')) then format('(select to_jsonb(r.*) from (select %s) r)',
-         string_agg(format(case c.kind
-             when 'text' then 't.%1$I::text as %1$I'
-             when 'others' then 'case when t.%1$I is distinct from null then format(''%%s'', t.%1$I) end as %1$I'
-             else 't.%1$I'
-           end, c.name), ', ' order by c.number) filter (where c.name <> all (excluded)))
+         string_agg(case c.kind
+             when 'text' then format('t.%I::text as %I', c.name, c.name)
+             when 'others' then format('%s as %I', ${s}.output_sql(format('t.%I', c.name)), c.name)
+             else format('t.%I', c.name)
+           end, ', ' order by c.number) filter (where c.name <> all (excluded)))
        else 'to_jsonb(t.*)' end
     || coalesce(string_agg(format(' || case when %s then jsonb_build_object(%L, to_jsonb(t.%I::text)) else ''{}'' end', ${s}.is_text_sql('t', c.name, c.kind), c.name, c.name), '' order by c.number)
          filter (where c.kind in ('jsonb', 'float', 'array') and c.name <> all (excluded)), '')

@@ -9,7 +9,7 @@ import { aroundTime } from "./around-time.sql.js";
 import { captureFunction } from "./capture-function.sql.js";
 import { captureRows } from "./capture-rows.sql.js";
 import { captureStatement } from "./capture-statement.sql.js";
-import { columnImageSql, isTextSql } from "./column-image-sql.sql.js";
+import { columnImageSql, isTextSql, outputSql } from "./column-image-sql.sql.js";
 import { baseTypeOf, columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
 import { columnsHash, labelsHash, labelsNow } from "./columns-hash.sql.js";
@@ -77,6 +77,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   baseTypeOf,
   columns,
   isTextSql,
+  outputSql,
   columnImageSql,
   columnsNow,
   enumOf,

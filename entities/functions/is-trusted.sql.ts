@@ -53,9 +53,7 @@ begin
     )
     select from made m
     left join pg_type y on y.oid = m.oid
-    left join pg_roles r on r.oid = y.typowner
-    where r.rolsuper is not true
-    and r.oid is distinct from (select n.nspowner from pg_namespace n where n.oid = ${quoteLiteral(s)}::regnamespace));
+    where not ${s}.is_trusted(y.typowner));
 end $$;
 `;
 

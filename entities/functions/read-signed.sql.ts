@@ -2,10 +2,10 @@
 const mostSeconds = 60;
 
 /**
- * What was sent, if a key of the log signed it for this server's process, lately; src/core/signed-context.ts writes it.
- * Where the log has no key: what was sent. Where it has one, an unsigned context counts as none: who is not believed,
- * and the event's metadata says why. A transaction may last long, its signature was young when it began; one for any
- * process was young when the statement began, or whoever has a transaction open could use it as long as he likes.
+ * Reads what was sent, and checks its signature if the log has a key; src/core/signed-context.ts makes it. A context
+ * that is not believed counts as none, and the event's metadata says why. A signature must not be older than its
+ * transaction by more than a minute. One for any connection must not be older than its statement by more than that:
+ * otherwise it could be used again as long as a transaction stays open.
  */
 export const readSigned = (s: string): string => `-- version: 2
 create or replace function ${s}.read_signed(sent text) returns jsonb
@@ -47,12 +47,17 @@ begin
 end $$;
 `;
 
+/** PL/pgSQL that refuses a write on a table, given as an expression, whose `context` is not signed. */
+export const refuseUnsigned = (table: string): string => `if context ->> 'signedBy' is null then
+    raise exception 'a tracked write on % needs a request context that is signed: %', ${table},
+      coalesce(context #>> '{metadata,chronicle}', 'it has none') using errcode = 'CH008';
+  end if;`;
+
 /**
  * Whether what was sent is believed: { signedBy }, or { fault } with the reason; neither if the log has no key. Anybody
  * who may write can find that out by writing.
  */
 export const trySignature = (s: string): string => `-- version: 1
-drop function if exists ${s}.context_keys();
 create or replace function ${s}.try_signature(sent text) returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select jsonb_strip_nulls(jsonb_build_object(

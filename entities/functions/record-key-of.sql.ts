@@ -17,10 +17,13 @@ begin
   else
     execute (
       select format('select jsonb_build_object(%s) from jsonb_to_record($1) as r (%s)',
-        string_agg(format(case k.kind when 'others' then '%1$L, format(''%%s'', r.%2$I)' else '%1$L, r.%2$I' end, k.name, k.name), ', '),
+        string_agg(format('%L, %s', k.name, k.value), ', '),
         string_agg(format('%I %s', k.name, k.type), ', '))
       from (
-        select c.name, c.kind, case
+        select c.name, case
+          when c.kind = 'others' then ${s}.output_sql(format('r.%I', c.name))
+          else format('r.%I', c.name)
+        end as value, case
           when c.kind <> 'others' then c.type
           when ${s}.column_kind(b.type) <> 'others' then format_type(b.type, null)
           else 'text'

@@ -77,8 +77,9 @@ $$;
 /**
  * What capture knows of a table, under the names that its columns have now. What holds for a column's number or for its
  * name holds for it: a renamed column stays excluded, and one that has an excluded name, or that came since the last
- * install and was seen under one, is excluded. Plain is only what is so by both. A name that another known column has taken
- * means nothing; one that a new column has may mean it, but not for the tenant, which is recorded in the clear.
+ * install and was seen under one, is excluded. Plain is only what is so by both. The name of a column that is gone
+ * counts for nothing if another known column has it now. If a new column has it, it counts, but not for the tenant,
+ * which is recorded in the clear.
  */
 export const asItIs = (s: string): string => `-- version: 3
 create or replace function ${s}.as_it_is(t ${s}.tracked, relation oid) returns ${s}.tracked

@@ -1,9 +1,9 @@
 import { throughBrin } from "./through-brin.js";
 
 /**
- * The next positions of a tail, ordered by transaction and position, from one transaction of an epoch to before another, of those
- * that one snapshot sees and another does not. Reads what lies near them through event_order: an index of its own over
- * (transaction_id, position) would cost every writer a seventh of an event's insert.
+ * The next positions of a tail, ordered by transaction and position: from one transaction of an epoch to before
+ * another, those that the snapshot `seen` sees and `given` does not. It finds them by the index event_order. An index
+ * of its own over (transaction_id, position) would cost every writer a seventh of an event's insert.
  */
 export const tailPositions = (s: string): string => `-- version: 3
 drop function if exists ${s}.tail_positions(smallint, bigint, bigint, bigint, pg_snapshot, integer);

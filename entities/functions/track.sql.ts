@@ -93,7 +93,8 @@ begin
       cross join lateral jsonb_array_elements(x.change -> 'before') b
       where x.tracked_id = t.id and b.value ->> 'type' ~ '^(bigint|numeric)') c),
     special_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c
-      where c.kind in ('text', 'jsonb', 'float', 'array', 'others') and c.name <> all (${s}.names(spec -> 'excludedColumns'))),
+      where c.kind in ('text', 'jsonb', 'float', 'array', 'others')
+      and c.name <> all (${s}.names(spec -> 'excludedColumns'))),
     json_columns = (select coalesce(array_agg(c.name), '{}') from ${s}.columns(of) c where c.type in ('json', 'jsonb')),
     excluded_columns = ${s}.names(spec -> 'excludedColumns'),
     actions = ${s}.names(spec -> 'actions'),
@@ -125,7 +126,8 @@ begin
       execute format('update ${s}.tracked set had_rows = exists (select from %s) where id = %s', of, tracked_id);
     else
       update ${s}.tracked set had_rows = exists (
-        select from (select of::oid as oid union select relid from pg_partition_tree(of)) r where pg_relation_size(r.oid) > 0)
+        select from (select of::oid as oid union select relid from pg_partition_tree(of)) r
+        where pg_relation_size(r.oid) > 0)
       where id = tracked_id;
     end if;
   end if;

@@ -23,7 +23,7 @@ const hints = {
   FILE_REFUSED: "Name a folder that belongs to the user of this process and that nobody else may write to.",
   ACTOR_REQUIRED: "Make the write inside `withRequestContext({ actor: { type, id } }, ...)`.",
   CONTEXT_UNSIGNED:
-    "Write with `context.key` of withEventLog set to a key that install() was given; docs/hardening.md tells what else it can be.",
+    "Give withEventLog the `context.key` that install() was given; docs/hardening.md lists the other causes.",
   CONTEXT_INVALID: "Keep the request context to plain JSON values.",
   LOG_LOCKED: "Try again; end the session that holds the lock (`status().holders`), or raise `lock.timeoutMs`.",
   LIMIT_EXCEEDED: "Make the value smaller, or raise the limit in the `limits` option.",

@@ -36,7 +36,7 @@ export interface CoreOptions {
   readonly lock?: LockOptions | undefined;
   /** Refuse a tracked write without an actor. (Default: false) */
   readonly requireActor?: boolean | undefined;
-  /** Signs request contexts, so that SQL which somebody else made an application run cannot act as another. (Default: {}) */
+  /** Signs request contexts, so that injected SQL cannot say that somebody else acts. (Default: {}) */
   readonly context?: ContextOptions | undefined;
   readonly limits?:
     | {

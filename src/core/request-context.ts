@@ -80,6 +80,12 @@ export function sendableContext(): Pick<OpenContext, "json" | "encoded"> | undef
   return storage.getStore()?.open;
 }
 
+/** The open context as JSON, with more in its metadata, and other parts in place of its own. */
+export function contextWith(metadata: Readonly<Record<string, unknown>>, parts: object = {}): string {
+  const open = JSON.parse(storage.getStore()?.open.json.text ?? "{}") as Pick<RequestContext, "metadata">;
+  return JSON.stringify({ ...open, ...parts, metadata: { ...open.metadata, ...metadata } });
+}
+
 function merge(outer: RequestContext | undefined, inner: RequestContext): RequestContext {
   check(inner);
   const { traceparent, request = outer?.request, ...given } = inner;

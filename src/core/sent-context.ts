@@ -18,9 +18,9 @@ export const transactionStart = "extract(epoch from pg_catalog.transaction_times
 export const setContext = `select pg_catalog.set_config('chronicle.context', pg_catalog.concat(${transactionStart}, ':', $1::pg_catalog.text), true)`;
 
 /** Sets a context, given as JSON, for the rest of a session's transaction. */
-export async function setContextOf(session: Session, { context }: CheckedOptions, json: string): Promise<void> {
+export async function tellContext(session: Session, { context }: CheckedOptions, json: string): Promise<void> {
   const encoded = Buffer.from(json).toString("base64");
   const { sign } = context;
-  const pid = sign && (await session.row({ text: "select pg_catalog.pg_backend_pid() as pid", values: [] }))?.pid;
-  await session.rows({ text: setContext, values: [sign?.(encoded, pid) ?? encoded] });
+  const sent = sign === undefined ? encoded : sign(encoded, await session.serverProcess());
+  await session.rows({ text: setContext, values: [sent] });
 }

@@ -142,11 +142,15 @@ export class Session {
    * of the server, and temporary tables are left on it for others.
    */
   async isPooled(): Promise<boolean> {
-    const row = await this.row(sql`select pg_backend_pid() as pid`);
-    return row?.pid !== String(this.client.processID);
+    return (await this.serverProcess()) !== String(this.processID);
   }
 
-  /** The server's process that the connection was made to, as the Client knows it. */
+  /** The server's process that answers now. */
+  async serverProcess(): Promise<string | null | undefined> {
+    return (await this.row(sql`select pg_backend_pid() as pid`))?.pid;
+  }
+
+  /** The one that the connection was made to, as the Client knows it. */
   get processID(): unknown {
     return this.client.processID;
   }

@@ -17,13 +17,11 @@ export interface ContextOptions {
    * which refuses to end it otherwise. (Default: not signed)
    */
   readonly key?: ContextKey | false | undefined;
-  /** A key that is believed too, while processes that still sign with it end. (Default: none) */
+  /** The key before this one: accepted too, until all processes sign with the new one. (Default: none) */
   readonly previous?: ContextKey | undefined;
-  /** Refuse a tracked write whose context is not signed. (Default: as install() was told before, at first false) */
+  /** Refuse a tracked write whose context is not signed. (Default: as the last install() said, at first false) */
   readonly requireSigned?: boolean | undefined;
-  /**
-   * Sign for any connection, for a pooler that gives transactions to the server's sessions as it likes. (Default: false)
-   */
+  /** Sign for any connection, because a pooler in transaction mode stands between. (Default: false) */
   readonly pooler?: boolean | undefined;
 }
 
@@ -64,12 +62,12 @@ export const contextOptions = section({
   .as(({ key, previous, requireSigned, pooler }) =>
     Object.freeze({
       keys: [key, previous].filter((one) => typeof one === "object"),
-      isEnded: key === false,
+      endsSigning: key === false,
       requireSigned,
       pooler,
       sign: key ? signer(key.id, key.secret) : undefined,
-      /** What is sent where no context is open; signed too, so that whoever has the key says that nobody acts. */
-      none: key ? Buffer.from("{}").toString("base64") : "",
+      /** Sent and signed too if no context is open: then a process with the key says that nobody acts. */
+      emptyContext: key ? Buffer.from("{}").toString("base64") : "",
     }),
   );
 

@@ -1,7 +1,7 @@
 import type { CheckedOptions } from "../core/options.js";
-import { sendableContext } from "../core/request-context.js";
+import { contextWith } from "../core/request-context.js";
 import { numberOf, type Session } from "../core/session.js";
-import { setContextOf } from "../core/sent-context.js";
+import { tellContext } from "../core/sent-context.js";
 import { join, quoteIdentifier, raw, type RawSql, sql, type Statement } from "../core/sql.js";
 import { markOrigin, permitChanges } from "../log/origin.js";
 import type { TrackedTable } from "../log/tracked-tables.js";
@@ -44,9 +44,7 @@ interface Erased {
 
 /** Who and why for the event, and leave to change what is stored, until the transaction ends. */
 export async function openErasure(session: Session, options: CheckedOptions, names: readonly string[]): Promise<void> {
-  const open = JSON.parse(sendableContext()?.json.text ?? "{}") as { metadata?: Record<string, unknown> };
-  const context = { ...open, metadata: { ...open.metadata, erase: { columns: names } } };
-  await setContextOf(session, options, JSON.stringify(context));
+  await tellContext(session, options, contextWith({ erase: { columns: names } }));
   await permitChanges(session);
 }
 

@@ -26,8 +26,8 @@ import { takeSteps } from "./steps.js";
 
 export interface InstallOptions extends Grants, SetUpOptions {
   /**
-   * Roles that may own tracked tables, and types of their columns, without being the log's owner or a superuser. No code
-   * of theirs runs in capture; what would have to run it, such as `replay()`, throws OTHER_OWNER. (Default: none)
+   * Roles besides the log's owner and superusers that may own tracked tables and types of their columns. Capture runs
+   * no code of theirs; calls that would have to run it, such as `replay()`, throw OTHER_OWNER. (Default: none)
    */
   readonly acceptOwners?: string | readonly string[] | undefined;
   /** Called after each batch of records that a schema change rewrote. */
@@ -164,8 +164,8 @@ function fingerprintOf(
 }
 
 /**
- * Equal: the same fingerprint and keys, on the same cluster, with the rights that were given and no others, with every table still
- * there and the triggers that it needs today.
+ * Equal: the same fingerprint and keys, on the same cluster, with the rights that were given and no others, with every
+ * table still there and the triggers that it needs today.
  */
 async function isEqual(
   session: Session,

@@ -29,7 +29,9 @@ export async function putSettings(
       epoch = i.epoch + (i.system_identifier <> excluded.system_identifier)::integer,
       system_identifier = excluded.system_identifier, lock_arguments = excluded.lock_arguments,
       lock_timeout_ms = excluded.lock_timeout_ms, require_actor = excluded.require_actor,
-      require_signed = coalesce(${options.context.requireSigned ?? null}::boolean, i.require_signed and ${options.context.keys.length > 0}::boolean),
+      require_signed = coalesce(
+        ${options.context.requireSigned ?? null}::boolean,
+        i.require_signed and ${options.context.keys.length > 0}::boolean),
       data_limit = excluded.data_limit,
       activity_retention_days = excluded.activity_retention_days, accepted_owners = excluded.accepted_owners,
       installed_at = clock_timestamp()`);
@@ -52,9 +54,9 @@ export async function hasKeys(session: Session, { schema, options }: Attachment)
  * asked for: from then on anybody would be believed.
  */
 async function putKeys(session: Session, { schema, options }: Attachment): Promise<void> {
-  const { keys, isEnded } = options.context;
+  const { keys, endsSigning } = options.context;
   const row = await session.row(sql`select string_agg(id, ', ' order by id) as known from ${raw(schema)}.context_key`);
-  if (keys.length === 0 && !isEnded && row?.known != null)
+  if (keys.length === 0 && !endsSigning && row?.known != null)
     throw new EventLogError(
       "OPTIONS_INVALID",
       `The log believes request contexts that are signed (${row.known}), and these options have no context.key.`,

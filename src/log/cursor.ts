@@ -32,7 +32,7 @@ export function cursorOf(text: string): Cursor | undefined {
   };
   const { end, open } = cursor.given;
   const isAscending = [nothing.end - 1n, ...open, end].every((id, at, all) => at === 0 || id > (all[at - 1] ?? 0n));
-  // What is being given is not given whole, and is no later than the first that is not.
+  // The transaction that a part was given of does not count as given, and is the last that is known of.
   const isWithin = cursor.transaction <= end && !hasEnded(cursor.transaction, cursor.given);
   const isInRange = cursor.epoch <= mostEpoch && end <= mostPosition && cursor.position <= mostPosition;
   return isAscending && isWithin && isInRange && cursorText(cursor) === text ? cursor : undefined;

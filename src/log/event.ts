@@ -29,7 +29,7 @@ export interface RecordedEvent<Columns = Record<string, unknown>> {
   readonly tenant: string | null;
   readonly correlationId: string | null;
   readonly causationId: string | null;
-  /** The id of the key that signed who and why (`context.key`), or null: then anybody may have said it who can write. */
+  /** The id of the key that signed who and why (`context.key`). Null: any role that may write can have said it. */
   readonly signedBy: string | null;
   /** The same for all events of one database transaction. */
   readonly transactionId: bigint;

@@ -35,9 +35,9 @@ export interface LogHolder {
 const noticedAfterMs = 60_000;
 
 /**
- * Who makes others wait, the longest first: for longer than a minute, or since when this role may not see; at once if it
- * is no writer of the log. Keys of one's own (`lock.keyFor`) are not known to the log, so who holds these is not told.
- * Inside a transaction that has one snapshot.
+ * Sessions that make others wait, the longest first: for longer than a minute, or for a time that this role may not
+ * see. A session that is no writer of the log is listed at once. Holders of keys from `lock.keyFor` are not, because
+ * the log does not know these keys. To be called inside a snapshot.
  */
 export async function logHolders(
   session: Session,

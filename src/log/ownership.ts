@@ -131,3 +131,12 @@ export async function refuseTablesOfOthers(
     },
   );
 }
+
+/** Throws NOT_OWNER with the tables that the role which asks does not own. */
+export async function requireOwnership(session: Session, tables: readonly Table[]): Promise<void> {
+  const rows = await session.rows(sql`
+    select t.name from unnest(${tables.map(({ sqlName }) => sqlName)}::text[]) as t (name)
+    join pg_class c on c.oid = t.name::regclass where not pg_has_role(c.relowner, 'usage')`);
+  if (rows.length > 0)
+    throw new EventLogError("NOT_OWNER", `This role does not own ${rows.map(({ name }) => name).join(", ")}.`);
+}

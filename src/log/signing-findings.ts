@@ -3,10 +3,10 @@ import type { Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { Finding } from "./finding.js";
 
-/** Whether what this process sends is believed, tried with a context of nobody's; and refused otherwise, if it asks that. */
+/** Tries whether the log believes this process's signature, and compares what they require. */
 export async function signingFindings(session: Session, { schema, options }: Attachment): Promise<Finding[]> {
-  const { sign, none, pooler, requireSigned } = options.context;
-  const sent = sign?.(none, pooler ? "" : session.processID) ?? Buffer.from("{}").toString("base64");
+  const { sign, emptyContext, pooler, requireSigned } = options.context;
+  const sent = sign?.(emptyContext, pooler ? "" : session.processID) ?? Buffer.from("{}").toString("base64");
   const row = await session.row(sql`
     select i.require_signed as required, ${raw(schema)}.try_signature(${sent}) as tried
     from ${raw(schema)}.installation i`);

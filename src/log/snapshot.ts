@@ -1,4 +1,4 @@
-/** A set of transactions that have ended, as `pg_snapshot` has it: those before `end`, without those that were `open`. */
+/** The transactions that have ended, as in `pg_snapshot`: those before `end`, without those that were `open`. */
 export interface Snapshot {
   readonly end: bigint;
   /** Ascending, each below `end`. */

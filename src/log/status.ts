@@ -33,8 +33,9 @@ export interface Status {
   readonly uncaptured: readonly UncapturedWrite[];
   readonly findings: readonly Finding[];
   /**
-   * Who makes others wait for longer than a minute, by the log's lock or by a transaction that stays open; empty for a role
-   * that may not read what is installed. A role sees state and time of others' sessions as a member of pg_read_all_stats.
+   * Sessions that make others wait for longer than a minute, by the log's lock or by writes that are not committed.
+   * Empty for a role that may not read `installation`. Members of pg_read_all_stats see the state and times of all
+   * sessions.
    */
   readonly holders: readonly LogHolder[];
   /** What installs found changed in tracked tables, oldest first; empty for a role that may not read the log. */
@@ -123,13 +124,10 @@ async function everyFindingOf(session: Session, dataSource: DataSource): Promise
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = ${options.schema} and p.proname = 'unfit_triggers'`);
   if (readable?.yes !== "t") return [...findings, ...(await captureFindings(session, dataSource, { readable: false }))];
   const attachment = attachmentOf(dataSource);
-  const isOlder = (await stepOf(session, attachment.schema)) < latestStep;
-  return [
-    ...findings,
-    ...(await captureFindings(session, dataSource, { readable: true })),
-    ...(isOlder ? [] : await signingFindings(session, attachment)),
-    ...(isOlder ? [] : await rightsFindings(session, attachment.schema)),
-  ];
+  const found = [...findings, ...(await captureFindings(session, dataSource, { readable: true }))];
+  if ((await stepOf(session, attachment.schema)) < latestStep) return found;
+  const signing = await signingFindings(session, attachment);
+  return [...found, ...signing, ...(await rightsFindings(session, attachment.schema))];
 }
 
 /**

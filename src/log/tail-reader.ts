@@ -7,7 +7,10 @@ import { cutOff, grown, hasEnded, nothing, type Snapshot, snapshotOf, snapshotTe
 
 /** An event as a tail gives it. */
 export interface TailedEvent<Columns = Record<string, unknown>> extends RecordedEvent<Columns> {
-  /** For `tail({ after })`: what it has given up to this event and with it. Text of 40 characters and 20 per open transaction at most. */
+  /**
+   * For `tail({ after })`: what was given up to this event, and this event. At most 40 characters, and 20 for each
+   * transaction that is open.
+   */
   readonly cursor: string;
 }
 
@@ -191,7 +194,7 @@ export class TailReader {
   }
 }
 
-/** Where to look for what a snapshot sees and an earlier one does not: never between transactions that ended long ago. */
+/** Where to look for what a snapshot sees and an earlier one does not. */
 function spansOf(given: Snapshot, seen: Snapshot): Span[] {
   const late = given.open.filter((id) => hasEnded(id, seen)).map((id) => ({ from: id, to: id + 1n }));
   const spans: Span[] = [];

@@ -65,14 +65,13 @@ function afterCursor(place: Place, cursor: Cursor): Start {
   if (event === undefined) throw missing(place);
   if (event.epoch !== cursor.epoch || event.transaction !== cursor.transaction)
     throw unknown(
-      `The event at position ${position} is not of the cursor's transaction ${cursor.transaction}: it is of another log.`,
+      `Position ${position} is not of the cursor's transaction ${cursor.transaction}: the cursor is of another log.`,
     );
   return cursor;
 }
 
 /**
- * A position does not say which transactions are given. It counts as the last of a tail that waits for older transactions,
- * as all tails did once: they are given, unless they are open now.
+ * A position does not say which transactions were given. Older ones count as given, unless they are open now.
  */
 function afterPosition(place: Place, { logger }: DataSource): Start {
   const { event, epoch, now, position } = place;
@@ -83,8 +82,8 @@ function afterPosition(place: Place, { logger }: DataSource): Start {
   if (open.length > 0) {
     logger.log(
       "warn",
-      `tail: transactions that began before the one of position ${position} are open (${open.join(", ")}), so the position ` +
-        `does not say what was given. The tail goes on after "${cursorText(start)}": keep event.cursor in place of the position.`,
+      `tail: transactions before position ${position} are open (${open.join(", ")}), so the position does not say ` +
+        `what was given. The tail goes on after "${cursorText(start)}". Store event.cursor instead of the position.`,
     );
   }
   return start;

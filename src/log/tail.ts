@@ -11,10 +11,11 @@ import { type After, afterOption, startOf } from "./tail-start.js";
 
 export interface TailOptions {
   /**
-   * Where to go on: the cursor of the last event that a tail gave, 0n for the log's beginning, or a bookmark, after which
-   * comes whatever was not committed then. The position of an event is a weaker cursor: it does not say which older
-   * transactions were given before it, so those count as given that have ended, and the DataSource's logger is warned of
-   * those that are open. (Default: now)
+   * Where to go on: the cursor of the last event that a tail gave, 0n for the log's beginning, or a bookmark, after
+   * which comes everything that was not committed then. A position is accepted too, but it does not say which older
+   * transactions were given: those that have ended count as given, and the DataSource's logger is warned of those
+   * that are open.
+   * (Default: now)
    */
   readonly after?: After | undefined;
   /** Ends the tail, without an error. */
@@ -28,8 +29,8 @@ const sleepMs = 1_000;
 const pauseMs = 25;
 
 /**
- * Events as they are committed, each once, those of a transaction together and in order. They come in batches, each what
- * was committed since the one before, ordered by transaction. A transaction that is open holds nothing back: its events
+ * Events as they are committed, each once, those of a transaction together and in order. They come in batches: what was
+ * committed since the batch before, ordered by transaction. A transaction that is open holds nothing back: its events
  * come when it is committed. For the order of changes to one record `position` counts.
  * Throws POINT_IN_TIME_UNKNOWN, OPTIONS_INVALID, NOT_READER.
  */

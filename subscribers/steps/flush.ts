@@ -73,7 +73,8 @@ async function payloadOf(options: CheckedOptions, notes: readonly Note[], connec
   const signed = (json: string) => sign?.(Buffer.from(json).toString("base64"), connection.pid());
   const sent = sign === undefined ? contexts : contexts.map((json) => JSON.stringify(signed(json)));
   const written = runs.map(({ head, keys }) => `{${head},"keys":[${keys.join(",")}]}`);
-  return `{"exclusive":${options.lock.mode === "exclusive"},"refuse":${options.uncaptured === "error"},"locks":${locks},"contexts":[${sent.join(",")}],"runs":[${written.join(",")}]}`;
+  const how = `"exclusive":${options.lock.mode === "exclusive"},"refuse":${options.uncaptured === "error"}`;
+  return `{${how},"locks":${locks},"contexts":[${sent.join(",")}],"runs":[${written.join(",")}]}`;
 }
 
 function notAllowed(cause: unknown): EventLogError {
