@@ -1,9 +1,9 @@
 import { transactionStart } from "../../src/core/sent-context.js";
 import { pinnedSettings } from "./pinned-settings.js";
-import { refuseUnsigned } from "./read-signed.sql.js";
+import { refuseUnsigned, signedContext } from "./read-signed.sql.js";
 
 /** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
-export const captureFunction = (s: string): string => `-- version: 9
+export const captureFunction = (s: string): string => `-- version: 10
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
@@ -22,7 +22,7 @@ as %L$header$, 'capture_' || tracked_id, format($function$
 declare
   message text := current_query();
   sent text := ${s}.sent_context(message);
-  context jsonb := %15$s;
+  %15$s
   known boolean := false;
   affected integer;
   tail_sleeps boolean;
@@ -82,8 +82,8 @@ end $function$,
     case when exists (select from pg_trigger g where g.tgrelid = t.table_oid and g.tgdeferrable and not g.tgisinternal)
       then $remember$perform set_config(
     'chronicle.statement', concat(${transactionStart}, ':', sent), true);$remember$ end,
-    case when exists (select from ${s}.context_key) then '${s}.read_signed(sent)'
-      else 'case when sent <> '''' then ${s}.read_context(sent) end' end));
+    case when exists (select from ${s}.context_key) then $signed$${signedContext(s).trim()}$signed$
+      else $unsigned$context jsonb := case when sent <> '' then ${s}.read_context(sent) end;$unsigned$ end));
   -- Whoever may execute it could put it on a table of their own and so write events of this one.
   execute format('revoke all on function ${s}.%I() from public', 'capture_' || tracked_id);
 end $make$;

@@ -59,7 +59,7 @@ import { tailPositions } from "./tail-positions.sql.js";
 import { textSize } from "./text-size.sql.js";
 import { torn } from "./torn.sql.js";
 import { track } from "./track.sql.js";
-import { readSigned, trySignature } from "./read-signed.sql.js";
+import { readSigned, trySignature, unbelievedContext } from "./read-signed.sql.js";
 import { refuseRecord, refuseStray, uncastable } from "./uncastable.sql.js";
 import { unfitTriggers } from "./unfit-triggers.sql.js";
 import { differsSql, singleUpdateEffect, updateEffects } from "./update-effects.sql.js";
@@ -99,6 +99,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   contextSet,
   sentContext,
   readContext,
+  unbelievedContext,
   readSigned,
   trySignature,
   context,

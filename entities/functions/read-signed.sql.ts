@@ -1,48 +1,62 @@
 /** How much older than its transaction a signature may be, and how far ahead the clock of who signed it, in seconds. */
 const mostSeconds = 60;
 
+const [keyId, milliseconds, process] = [2, 3, 4].map((number) => `split_part(sent, '.', ${number})`);
+/** Without the condition, a plan for this very text could fail at the cast. */
+const signedAt = `case when ${milliseconds} ~ '^[0-9]{1,15}$' then ${milliseconds}::float8 / 1000 end`;
+/** The last part is the signature of all before it: 64 hexadecimal digits. */
+const unsigned = "left(sent, -65)";
+const isRight = `sent = concat(
+      ${unsigned}, '.',
+      encode(sha256(k.outer_pad || sha256(k.inner_pad || convert_to(${unsigned}, 'UTF8'))), 'hex'))`;
+const isForThisConnection = `${process} in ('', pg_backend_pid()::text)`;
+const since = `date_part('epoch', case when ${process} = '' then statement_timestamp() else transaction_timestamp() end)`;
+const oldest = `${since} - ${mostSeconds}`;
+const newest = `date_part('epoch', clock_timestamp()) + ${mostSeconds}`;
+
 /**
- * Reads what was sent, and checks its signature if the log has a key; src/core/signed-context.ts makes it. A context
- * that is not believed counts as none, and the event's metadata says why. A signature must not be older than its
- * transaction by more than a minute. One for any connection must not be older than its statement by more than that:
- * otherwise it could be used again as long as a transaction stays open.
+ * PL/pgSQL that declares `context`: what was `sent`, if a key of the log signed it; src/core/signed-context.ts does that. A
+ * signature must not be older than its transaction by more than a minute. One for any connection must not be older than
+ * its statement by more than that: otherwise it could be used again as long as a transaction stays open. Text, because a
+ * call of a function would take longer than all of it, and short, because each transaction prepares it anew.
  */
-export const readSigned = (s: string): string => `-- version: 2
+export const signedContext = (s: string): string => `
+  believed boolean := sent <> '' and (
+    select ${isRight} and ${isForThisConnection} and ${signedAt} between ${oldest} and ${newest}
+    from ${s}.context_key k
+    where k.id = ${keyId});
+  context jsonb := case
+    when believed then ${s}.read_context(sent) || jsonb_build_object('signedBy', ${keyId})
+    when sent <> '' then ${s}.unbelieved_context(sent)
+  end;`;
+
+/** A context that is not believed counts as none, and the event's metadata says why. */
+export const unbelievedContext = (s: string): string => `-- version: 1
+create or replace function ${s}.unbelieved_context(sent text) returns jsonb
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select jsonb_build_object('metadata', jsonb_build_object('chronicle', 'the request context ' || case
+    when ${keyId} = '' then 'is not signed'
+    when k.id is null then 'is signed with a key that the log does not know'
+    when not ${isRight} then 'has a wrong signature'
+    when not ${isForThisConnection} then 'was signed for another connection'
+    when ${signedAt} > ${newest} then 'was signed by a clock that is ahead'
+    else 'was signed more than ${mostSeconds} s before its '
+      || case when ${process} = '' then 'statement' else 'transaction' end
+  end))
+  from (select) one left join ${s}.context_key k on k.id = ${keyId}
+$$;
+`;
+
+/** What was sent, read: as it is where the log has no key. */
+export const readSigned = (s: string): string => `-- version: 3
 create or replace function ${s}.read_signed(sent text) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-declare
-  context text := split_part(sent, '.', 1);
-  key_id text := split_part(sent, '.', 2);
-  at text := split_part(sent, '.', 3);
-  process text := split_part(sent, '.', 4);
-  signature text := split_part(sent, '.', 5);
-  signed_at numeric := case when at ~ '^[0-9]{1,15}$' then at::numeric / 1000 end;
-  key ${s}.context_key;
-  known boolean;
-  fault text;
 begin
-  select * into key from ${s}.context_key where id = key_id;
-  known := found;
-  if not known and not exists (select from ${s}.context_key) then
-    return case when sent <> '' then ${s}.read_context(sent) end;
-  end if;
   if coalesce(sent, '') = '' then return null; end if;
-  fault := case
-    when key_id = '' then 'is not signed'
-    when not known then 'is signed with a key that the log does not know'
-    when signature is distinct from encode(sha256(key.outer_pad || sha256(key.inner_pad
-      || convert_to(concat_ws('.', context, key_id, at, process), 'UTF8'))), 'hex')
-      or signed_at is null then 'has a wrong signature'
-    when process <> '' and process <> pg_backend_pid()::text then 'was signed for another connection'
-    when signed_at < extract(epoch from transaction_timestamp()) - ${mostSeconds}
-      then 'was signed more than ${mostSeconds} s before its transaction'
-    when process = '' and signed_at < extract(epoch from statement_timestamp()) - ${mostSeconds}
-      then 'was signed more than ${mostSeconds} s before its statement'
-    when signed_at > extract(epoch from clock_timestamp()) + ${mostSeconds} then 'was signed by a clock that is ahead'
-  end;
-  return case
-    when fault is null then ${s}.read_context(context) || jsonb_build_object('signedBy', key_id)
-    else jsonb_build_object('metadata', jsonb_build_object('chronicle', 'the request context ' || fault))
+  if not exists (select from ${s}.context_key) then return ${s}.read_context(sent); end if;
+  declare${signedContext(s).replaceAll("\n", "\n  ")}
+  begin
+    return context;
   end;
 end $$;
 `;
