@@ -93,6 +93,13 @@ describe("activity under faults", function () {
     return recorded.filter((number) => !there.has(number));
   };
 
+  const unreadable = async (file: string) =>
+    (
+      await rows<{ details: { unreadable: { reasons: string[] } } }>(
+        app,
+        `action = 'gap' and details->'unreadable'->>'file' = '${file}'`,
+      )
+    ).map(({ details }) => details.unreadable.reasons);
   const gapsOf = (pid: number) =>
     rows<{ details: { dropped: number }; severity: string }>(
       app,
@@ -103,6 +110,7 @@ describe("activity under faults", function () {
   it(`loses nothing with a spool: ${kills} kills at random moments, the database stalled, stopped and restarted meanwhile`, async () => {
     let recorded = 0;
     let underFault = 0;
+    let torn = 0;
     for (let kill = 0; kill < kills; kill++) {
       const run = `spool ${kill}`;
       const writer = await Writer.start(proxy.url, run, folder);
@@ -126,9 +134,16 @@ describe("activity under faults", function () {
       expect(missing(writer.numbers, found), `lost in ${run}`).to.deep.equal([]);
       expect(new Set(found).size, "written twice").to.equal(found.length);
       recorded += writer.numbers.length;
-      expect(await readdir(folder), "files left").to.deep.equal([]);
+      for (const name of await readdir(folder)) {
+        // The system may end a write where a page of its file ends: the record() of that entry has not returned.
+        expect(await unreadable(name), `why ${name} is left`).to.deep.equal([["1 cut off"]]);
+        await rm(join(folder, name));
+        torn++;
+      }
     }
-    console.log(`      ${kills} kills, ${underFault} of them under a fault, ${recorded} entries recorded, 0 lost`);
+    console.log(
+      `      ${kills} kills, ${underFault} of them under a fault, ${torn} in the middle of a write, ${recorded} entries recorded, 0 lost`,
+    );
   });
 
   it(`loses at most what was queued without a spool: ${plainKills} kills at random moments`, async () => {
