@@ -110,9 +110,16 @@ export class WriteDesk {
   static async start(log = {}): Promise<WriteDesk> {
     const sent: string[] = [];
     class Recorded extends pg.Client {
+      readonly #isOfPool: boolean;
+      // oxlint-disable-next-line typescript/no-explicit-any -- as pg declares it
+      constructor(config?: any) {
+        super(config);
+        // The activity log has a connection of its own, on which a timer may send something at any moment.
+        this.#isOfPool = config?.application_name !== "typeorm-chronicle activity";
+      }
       // oxlint-disable-next-line typescript/no-explicit-any -- pg's signature has five forms
       override query(given: any, ...rest: any[]): any {
-        sent.push(typeof given === "string" ? given : (given.text ?? given.cursor.text));
+        if (this.#isOfPool) sent.push(typeof given === "string" ? given : (given.text ?? given.cursor.text));
         return (super.query as (...all: unknown[]) => unknown)(given, ...rest);
       }
     }
