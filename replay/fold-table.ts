@@ -84,6 +84,7 @@ export async function foldTables(
     select t.id, t.table_name, to_jsonb(t.former_tables) as former, t.baseline_position as baseline,
       nullif(t.fills, '{}') as fills,
       ${raw(schema)}.is_followed(t) as followed, to_jsonb(t.key_columns) as keys, t.columns,
+      (select jsonb_agg(a.attname) from pg_attribute a where a.attrelid = t.table_oid and a.attgenerated = 'v') as computed,
       exists (select from ${raw(schema)}.schema_change c where c.tracked_id = t.id)
         or exists (select from ${raw(schema)}.table_shape c where c.tracked_id = t.id) as reshaped
     from ${raw(schema)}.tracked t where t.table_name = any (${tables.map(({ tableName }) => tableName)})`);
@@ -127,8 +128,9 @@ function stalenessOf(
   row: TextRow,
 ): string | undefined {
   const { entity, tableName, metadata, keyColumns } = table;
+  const there = new Set([...names, ...(JSON.parse(row.computed ?? "[]") as string[])]);
   const missing = metadata.columns.filter(
-    ({ databaseName, isVirtualProperty }) => !isVirtualProperty && !names.includes(databaseName),
+    ({ databaseName, isVirtualProperty }) => !isVirtualProperty && !there.has(databaseName),
   );
   if (missing.length > 0) {
     const list = missing.map(({ databaseName }) => databaseName).join(", ");

@@ -3,7 +3,7 @@ import { pinnedSettings } from "./pinned-settings.js";
 import { refuseUnsigned, signedContext } from "./read-signed.sql.js";
 
 /** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
-export const captureFunction = (s: string): string => `-- version: 10
+export const captureFunction = (s: string): string => `-- version: 11
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
@@ -25,6 +25,7 @@ declare
   %15$s
   known boolean := false;
   affected integer;
+  rekeyed boolean;
   tail_sleeps boolean;
   locked text;
   %11$s
@@ -51,7 +52,12 @@ begin
       %8$s;
     end if;
     if affected > 1 or not found then
-      %9$s;
+      select %16$s into rekeyed;
+      if rekeyed then
+        %17$s;
+      else
+        %9$s;
+      end if;
     end if;
   else
     %10$s;
@@ -83,7 +89,9 @@ end $function$,
       then $remember$perform set_config(
     'chronicle.statement', concat(${transactionStart}, ':', sent), true);$remember$ end,
     case when exists (select from ${s}.context_key) then $signed$${signedContext(s).trim()}$signed$
-      else $unsigned$context jsonb := case when sent <> '' then ${s}.read_context(sent) end;$unsigned$ end));
+      else $unsigned$context jsonb := case when sent <> '' then ${s}.read_context(sent) end;$unsigned$ end,
+    ${s}.is_rekeyed(t),
+    ${s}.capture_statement(tracked_id, 'REKEY', 'context', known => true)));
   -- Whoever may execute it could put it on a table of their own and so write events of this one.
   execute format('revoke all on function ${s}.%I() from public', 'capture_' || tracked_id);
 end $make$;

@@ -5,7 +5,7 @@ import { columnsHashOf, seesCatalogOfNow } from "./columns-hash.sql.js";
  * trigger of the application's, writes the events of all rows of the statement: a trigger of the first row may change
  * the second one again. Without transition tables, each row writes its own event.
  */
-export const captureRows = (s: string): string => `-- version: 4
+export const captureRows = (s: string): string => `-- version: 5
 create or replace function ${s}.capture_rows(t ${s}.tracked, out declared text, out first text, out written text)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -48,9 +48,9 @@ begin
     declared := 'is_first boolean;';
     first := $body$if TG_LEVEL = 'ROW' then
     if TG_OP = 'DELETE' then
-      is_first := old *= (select row(t.*) from old_rows t limit 1);
+      is_first := old *= (select t.*::record from old_rows t limit 1);
     else
-      is_first := new *= (select row(t.*) from new_rows t limit 1);
+      is_first := new *= (select t.*::record from new_rows t limit 1);
     end if;
     if not is_first then return null; end if;
   end if;$body$;

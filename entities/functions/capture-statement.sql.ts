@@ -1,4 +1,11 @@
-import { effectsOfImages, type EventSource, insertEvents, insertPlainEvents } from "./insert-events.js";
+import {
+  effectsOfImages,
+  effectsOfMoves,
+  type EventSource,
+  insertEvents,
+  insertPlainEvents,
+  type Places,
+} from "./insert-events.js";
 
 const source: Omit<EventSource, "effects" | "hidden" | "shape"> = {
   tableName: "%2$L",
@@ -14,6 +21,9 @@ const source: Omit<EventSource, "effects" | "hidden" | "shape"> = {
   dataLimit: "%12$s",
 };
 
+const images = { changes: "%1$s", sameRecord: "%2$s", plainColumns: "%3$L::text[]", actions: "%4$L::text[]" };
+const placesOf = (s: string): Places => ({ keyOf: (image) => `${s}.record_key(${image}, %5$L)`, live: "%6$s" });
+
 /**
  * The statement that writes the events of one statement on one table, from its transition tables, or of the records
  * that subscriber capture noted (FLUSH, FLUSH INSERT: flushStatement); `context` is spliced in. Where the table's
@@ -21,7 +31,7 @@ const source: Omit<EventSource, "effects" | "hidden" | "shape"> = {
  * columns that `relation` has now: those that came later are kept apart. `shape` is spliced in too: under which they
  * are written.
  */
-export const captureStatement = (s: string): string => `-- version: 8
+export const captureStatement = (s: string): string => `-- version: 9
 drop function if exists ${s}.capture_statement(smallint, text, text, boolean, regclass);
 create or replace function ${s}.capture_statement(
   tracked_id smallint, operation text, context text, known boolean default false, relation regclass default null,
@@ -34,6 +44,7 @@ declare
   child text;
   single text;
   hidden text[];
+  live text;
 begin
   select * into t from ${s}.tracked where id = tracked_id;
   -- Of a row that is written, capture gets the values; TRUNCATE makes it read the table.
@@ -45,6 +56,10 @@ begin
     t := ${s}.as_it_is(t, relation);
   end if;
   image := ${s}.image_sql(coalesce(relation, t.table_oid), t.excluded_columns, altered => relation is not null);
+  -- Of the key alone: what else the image holds may not be read back under the session's settings.
+  select ${s}.live_rows(t, format('(jsonb_populate_record(null::%s, jsonb_build_object(%s))).%%I',
+    replace(t.table_oid::regclass::text, '%', '%%'), replace(string_agg(format('%1$L, p.id -> %1$L', k.name), ', '), '%', '%%')))
+  into live from unnest(t.key_columns) as k (name);
   child := format('%L::jsonb -> (image ->> %L)', t.discriminator_entities, t.discriminator_column);
   single := case when cardinality(t.key_columns) = 1 then quote_literal(t.key_columns[1]) end;
   hidden := array(select c.name from ${s}.columns(t.table_oid) c where c.name <> all (t.plain_columns || t.excluded_columns));
@@ -56,9 +71,12 @@ begin
       when known and operation = 'UPDATE' then ${s}.update_effects(t)
       when known and operation = 'UPDATE ONE' then ${s}.single_update_effect(t)
       when known and operation = 'INSERT' then format('select ''create'' as action, image, image as data, ''{}''::jsonb as previous from (select %s as image from new_rows t offset 0) t where ''create'' = any (%L)', image, t.actions)
-      when known and operation = 'DELETE' then format('select ''destroy'' as action, image, ''{}''::jsonb as data, image as previous from (select %s as image from old_rows t offset 0) t where ''destroy'' = any (%L)', image, t.actions)
+      when known and operation = 'DELETE' then ${s}.delete_effects(t)
       when known and operation = 'FLUSH INSERT' then format('select ''create'' as action, image, image as data, ''{}''::jsonb as previous from (%s) t where ''create'' = any (%L)', ${s}.flush_inserts(t), t.actions)
-      else format($effects$${effectsOfImages({ changes: "%1$s", sameRecord: "%2$s", plainColumns: "%3$L::text[]", actions: "%4$L::text[]" })}$effects$,
+      else format(case
+          when live is null or operation not in ('UPDATE', 'REKEY', 'DELETE', 'ROW') then $effects$${effectsOfImages(images)}$effects$
+          else $effects$${effectsOfMoves(images, placesOf(s))}$effects$
+        end,
         case operation
           when 'FLUSH' then ${s}.flush_changes(t)
           when 'ROW' then format('select 1 as ordinal, %s as old, %s as new',
@@ -74,7 +92,11 @@ begin
         case when operation = 'FLUSH' then 'c.old is not null and c.new is not null'
           else (select string_agg(format('c.old ->> %1$L = c.new ->> %1$L', name), ' and ') from unnest(t.key_columns) as k (name)) end,
         t.plain_columns,
-        t.actions)
+        t.actions,
+        t.key_columns,
+        format('select %s as image, %s as is_told from %s limit 1',
+          ${s}.image_sql(t.table_oid, t.excluded_columns, altered => relation is not null),
+          ${s}.is_told(t, 'p.key', 't.cmin'), live))
     end,
     t.table_name,
     case when t.discriminator_column is null then quote_literal(t.entity) else format('coalesce(%s ->> ''entity'', %L)', child, t.entity) end,

@@ -2,7 +2,7 @@
 export const columnsHashOf = (relation: string): string =>
   `(select bit_xor(hashtextextended(attnum || ' ' || attname, atttypid::bigint))
     from pg_attribute
-    where attrelid = ${relation} and attnum > 0 and not attisdropped)`;
+    where attrelid = ${relation} and attnum > 0 and not attisdropped and attgenerated <> 'v')`;
 
 /**
  * SQL: whether a query sees the catalog as it is now. At the higher isolation levels it sees that of the transaction's

@@ -2,9 +2,9 @@
  * The columns that a table has now, even if the transaction's snapshot shows an older catalog: a write at REPEATABLE
  * READ can meet a table that was altered after its snapshot was taken. A row
  * type knows the names in their order, and a privilege is null for a number that no column has any more. A partition's
- * columns get the numbers that their names have in `root`.
+ * columns get the numbers that their names have in `root`. Without virtual generated columns, which have no values.
  */
-export const columnsNow = (s: string): string => `-- version: 1
+export const columnsNow = (s: string): string => `-- version: 2
 create or replace function ${s}.columns_now(relation oid, root oid default null)
 returns table (number smallint, name text, type oid)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -30,7 +30,10 @@ begin
   return query
     select coalesce(r.number, c.number), c.name, c.type
     from unnest(numbers, names, types) as c (number, name, type)
-    left join ${s}.columns_now(nullif(root, relation)) r on r.name = c.name;
+    left join ${s}.columns_now(nullif(root, relation)) r on r.name = c.name
+    where not exists (
+      select from pg_attribute a
+      where a.attrelid = relation and a.attnum = c.number and a.attgenerated = 'v');
 end $$;
 `;
 

@@ -1,5 +1,8 @@
-/** Every column of a table: its type as SQL, how it is recorded, and whether JavaScript needs its digits as text. */
-export const columns = (s: string): string => `-- version: 1
+/**
+ * Every column of a table that has a value: its type as SQL, how it is recorded, and whether JavaScript needs its digits
+ * as text. A virtual generated column has none: it is computed whenever it is read, and triggers see it as null.
+ */
+export const columns = (s: string): string => `-- version: 2
 create or replace function ${s}.columns(of regclass)
 returns table (name text, type text, kind text, digits boolean, generated boolean, identity text, nullable boolean, number smallint)
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -19,7 +22,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
          not a.attnotnull,
          a.attnum
   from pg_attribute a
-  where a.attrelid = of and a.attnum > 0 and not a.attisdropped
+  where a.attrelid = of and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
   order by a.attnum
 $$;
 `;

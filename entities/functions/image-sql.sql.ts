@@ -6,14 +6,15 @@
  * another form only now and then, an empty object is added otherwise, which copies nothing. `altered`: the table may
  * have been altered since the transaction's snapshot was taken.
  */
-export const imageSql = (s: string): string => `-- version: 5
+export const imageSql = (s: string): string => `-- version: 6
 drop function if exists ${s}.image_sql(regclass, text[]);
 create or replace function ${s}.image_sql(
   of regclass, excluded text[] default '{}', altered boolean default false
 ) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select '('
-    || case when bool_or(c.kind in ('text', 'others')) then format('(select to_jsonb(r.*) from (select %s) r)',
+    || case when bool_or(c.kind in ('text', 'others')) or exists (
+           select from pg_attribute a where a.attrelid = of and a.attgenerated = 'v') then format('(select to_jsonb(r.*) from (select %s) r)',
          string_agg(case c.kind
              when 'text' then format('t.%I::text as %I', c.name, c.name)
              when 'others' then format('%s as %I', ${s}.output_sql(format('t.%I', c.name)), c.name)

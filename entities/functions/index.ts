@@ -25,6 +25,7 @@ import { imageSql } from "./image-sql.sql.js";
 import { areOwn, isOwn, isReadable, isTrusted } from "./is-trusted.sql.js";
 import { lastLife } from "./last-life.sql.js";
 import { level } from "./level.sql.js";
+import { liveRow } from "./live-row.sql.js";
 import { lockLog } from "./lock-log.sql.js";
 import { lockWithin } from "./lock-within.sql.js";
 import { markCommit } from "./mark-commit.sql.js";
@@ -111,10 +112,11 @@ export const functions: readonly ((schema: string) => string)[] = [
   relabelled,
   refuseSize,
   refuseOldSnapshot,
+  flushStatement,
+  liveRow,
   differsSql,
   updateEffects,
   singleUpdateEffect,
-  flushStatement,
   captureStatement,
   shapeCheck,
   level,

@@ -111,38 +111,101 @@ select ${from.origin}, ${values(s, from, { data: "data", previous: "previous" })
 from (${from.effects}) d
 `;
 
-/**
- * Effects of changes given as whole images: `changes` is a query giving `old` and `new` (either is null for a create or
- * a destroy). A changed key is a destroy and a create, destroys first. An update that changes nothing is no effect.
- */
-export const effectsOfImages = ({
-  changes,
-  sameRecord,
-  plainColumns,
-  actions,
-}: {
+interface Images {
   readonly changes: string;
   /** Whether old and new are the same record: over `c.old` and `c.new`. */
   readonly sameRecord: string;
   readonly plainColumns: string;
   /** text[]: the actions that are recorded. */
   readonly actions: string;
-}): string => `
-  with change as materialized (${changes})
-  select e.*, (select array_agg(k.name) from jsonb_object_keys(e.image) as k (name) where k.name <> all (${plainColumns})) as hidden
-  from (
-    select c.*, 1 as part, 'update' as action, c.new as image, c.new - d.same as data, c.old - d.same as previous
-    from change c
-    cross join lateral (select array(select o.key from jsonb_each_text(c.old) o where c.new ->> o.key is not distinct from o.value) as same offset 0) d
-    where ${sameRecord}
+}
+
+/**
+ * Effects of changes given as whole images: `changes` is a query giving `ordinal`, `old` and `new` (either image is
+ * null for a create or a destroy) and whatever else the event's source reads. A changed key is a destroy and a create,
+ * destroys first. An update that changes nothing is no effect.
+ */
+export const effectsOfImages = (images: Images): string => `
+  with change as materialized (${images.changes})${effectsOf(
+    images,
+    `select c.*, ${updated(images)}
     union all
     select c.*, 0, 'destroy', c.old, '{}'::jsonb, c.old
     from change c
-    where c.old is not null and (${sameRecord}) is not true
+    where c.old is not null and (${images.sameRecord}) is not true
     union all
     select c.*, 1, 'create', c.new, c.new, '{}'::jsonb
     from change c
-    where c.new is not null and (${sameRecord}) is not true
+    where c.new is not null and (${images.sameRecord}) is not true`,
+  )}`;
+
+/** How the table is asked for the row that it has now under a key. */
+export interface Places {
+  /** SQL for the key in the log of a record, of which an image is given. */
+  readonly keyOf: (image: string) => string;
+  /** A query of the row that the table has now under the key of the image `p.id`: `image`, and whether it `is_told`. */
+  readonly live: string;
+}
+
+/**
+ * The same for what a statement did, where the table can be asked what became of the keys that rows left or came to. A
+ * key is left and come to in turns: from whether a row has it now follows whether one had it before. Of a key that was
+ * both, what it was between two steps of the statement is no event, so that the last one says whether there is a row.
+ * A key that was left, and that another row has whose event came before, is told once more.
+ */
+export const effectsOfMoves = (images: Images, { keyOf, live }: Places): string => `
+  with change as materialized (${images.changes}),
+  place as materialized (
+    select p.*, l.image, l.is_told
+    from (
+      select s.key, min(s.ordinal) as ordinal,
+        count(*) filter (where s.departs) as departed, count(*) filter (where s.arrives) as arrived,
+        (array_agg(s.image order by s.ordinal, s.is_new))[1] as first,
+        (array_agg(s.image order by s.ordinal desc) filter (where s.departs))[1] as gone,
+        (array_agg(s.image order by s.ordinal) filter (where s.arrives))[1] as come,
+        (array_agg(s.image))[1] as id
+      from change c
+      cross join lateral (select (${images.sameRecord}) is not true as moves) m
+      cross join lateral (values
+        (${keyOf("c.old")}, c.ordinal, false, c.old, m.moves, false),
+        (${keyOf("c.new")}, c.ordinal, true, c.new, false, m.moves)) as s (key, ordinal, is_new, image, departs, arrives)
+      where s.image is not null
+      group by s.key
+      having bool_or(m.moves)
+    ) p
+    left join lateral (${live}) l on true
+  )${effectsOf(
+    images,
+    `select c.ordinal, ${updated(images, {
+      part: "case when p.departed > 0 then 0 else 2 end",
+      places: `left join place p on p.key = ${keyOf("c.new")}`,
+    })}
+    and (p.departed > 0 and p.arrived > 0) is not true
+    union all
+    select p.ordinal, 1, 'destroy', d.image, '{}'::jsonb, d.image
+    from place p
+    cross join lateral (select case when p.arrived = 0 then p.gone else p.first end as image) d
+    where p.departed > 0 and p.departed - p.arrived + (p.image is not null)::integer > 0
+    union all
+    select p.ordinal, 2, 'create', c.image, c.image, '{}'::jsonb
+    from place p
+    cross join lateral (select case when p.departed = 0 then p.come else p.image end as image) c
+    where c.image is not null and (p.arrived > 0 or p.is_told)`,
+  )}`;
+
+const updated = (
+  { sameRecord }: Images,
+  { part = "1", places = "" } = {},
+): string => `${part} as part, 'update' as action, c.new as image, c.new - d.same as data, c.old - d.same as previous
+    from change c
+    ${places}
+    cross join lateral (select array(select o.key from jsonb_each_text(c.old) o where c.new ->> o.key is not distinct from o.value) as same offset 0) d
+    where ${sameRecord}`;
+
+const effectsOf = ({ plainColumns, actions }: Images, effects: string): string => `
+  select e.*, (select array_agg(k.name) from jsonb_object_keys(e.image) as k (name) where k.name <> all (${plainColumns})) as hidden
+  from (
+    ${effects}
   ) e
   where e.action = any (${actions}) and (e.action <> 'update' or e.data <> '{}')
   order by e.part, e.ordinal`;

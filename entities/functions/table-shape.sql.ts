@@ -149,7 +149,7 @@ end $$;
 /**
  * A table's columns as install compares them with those of the last: `written` changes with every ALTER of the column.
  */
-export const describe = (s: string): string => `-- version: 1
+export const describe = (s: string): string => `-- version: 2
 create or replace function ${s}.describe(of oid) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object(
@@ -157,7 +157,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       'written', a.xmin::text, 'generated', a.attgenerated <> '', 'labels', ${s}.labels_of(a.atttypid)
     ) order by a.attnum), '[]')
   from pg_attribute a
-  where a.attrelid = of and a.attnum > 0 and not a.attisdropped
+  where a.attrelid = of and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
 $$;
 `;
 
@@ -189,13 +189,15 @@ $$;
  * partition gone, and all recorded. A rewrite by VACUUM FULL or CLUSTER touches no column; an ALTER of a column that
  * rewrites nothing keeps the files.
  */
-export const isFollowed = (s: string): string => `-- version: 1
+export const isFollowed = (s: string): string => `-- version: 2
 create or replace function ${s}.is_followed(t ${s}.tracked) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select t.columns is not null and t.storage is not null and t.unfinished is null
     and t.table_oid = to_regclass(t.table_name)::oid
     and not exists (
-      select from (select * from pg_attribute where attrelid = t.table_oid and attnum > 0 and not attisdropped) a
+      select from (
+        select * from pg_attribute
+        where attrelid = t.table_oid and attnum > 0 and not attisdropped and attgenerated <> 'v') a
       full join jsonb_to_recordset(t.columns) as c (number smallint, name text, type text, "typeId" bigint, generated boolean, labels jsonb)
         on c.number = a.attnum
       where a.attname is distinct from c.name
