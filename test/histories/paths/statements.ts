@@ -17,6 +17,29 @@ export const statements: Paths = {
        insert into seat ("row", number, "personId") select 100 + m.id, m.id, m.id from moved m on conflict ("row", number) do nothing`,
       [number % 3],
     ),
+  "replace rows in one statement": ({ manager }, { number }) =>
+    manager.query(
+      `with gone as (delete from team where length(name) % 3 = $1 returning *)
+       insert into team (name, points) select name, points + 1 from gone where exists (select from gone)`,
+      [number % 3],
+    ),
+  "take the keys of rows that move away in one statement": ({ manager }, { number }) =>
+    manager.query(
+      `with moved as (update seat set number = number + 1000 where "row" % 2 = $1 returning *)
+       insert into seat ("row", number, code) select "row", number - 1000, null from moved`,
+      [number % 2],
+    ),
+  "swap keys in one statement": ({ manager }) =>
+    manager.query(
+      `with gone as (delete from seat where number in (select min(number) from seat) returning *)
+       update seat s set "row" = g."row", number = g.number from gone g
+       where (s."row", s.number) = (select "row", number from seat where number > g.number order by 1, 2 limit 1)`,
+    ),
+  "change keys that other rows follow": ({ manager }, { number }) =>
+    manager.query(
+      `update team set name = case when name = upper(name) then lower(name) else upper(name) end where length(name) % 3 >= $1`,
+      [number % 3],
+    ),
   "insert over what is there": ({ manager }, { number }) =>
     manager.query(
       `insert into team (name, points) select 'team ' || g, $1 from generate_series(1, 3) g
