@@ -5,6 +5,7 @@ import type { Session, TextRow } from "../src/core/session.js";
 import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { isClassOfToday } from "../src/log/class-shapes.js";
 import { refuse } from "../src/log/finding.js";
+import { type HiddenRows, rowsHidden, tablesWithHiddenRows } from "../src/log/hidden-rows.js";
 import { refuseTablesOfOthers } from "../src/log/ownership.js";
 import { readSchemaHistories } from "../src/log/read-schema-history.js";
 import type { SchemaHistory } from "../src/log/schema-history.js";
@@ -51,13 +52,15 @@ export interface FoldTable extends TrackedTable {
   readonly isOfOthers?: boolean | undefined;
   /** Why it cannot be folded now, as a sentence: it changed since the last install. */
   readonly stale: string | undefined;
+  /** Where a migration's rows are not recorded, because row level security hides some: then no install() helps. */
+  readonly hidden?: HiddenRows | undefined;
 }
 
 /**
  * The tables that replay rebuilds, those for audit only if asked for. Tables that changed since the last install are
  * refused, and those whose values cannot be read without running code of others, unless the caller does that itself for
  * those that it folds.
- * Throws NOT_INSTALLED if the log is not there, INSTALL_STALE if a table is gone or changed, OTHER_OWNER.
+ * Throws NOT_INSTALLED if the log is not there, INSTALL_STALE if a table is gone or changed, OTHER_OWNER, ROWS_HIDDEN.
  */
 export async function foldTables(
   session: Session,
@@ -82,7 +85,7 @@ export async function foldTables(
     order by t.name, c.number`);
   const tracked = await session.rows(sql`
     select t.id, t.table_name, to_jsonb(t.former_tables) as former, t.baseline_position as baseline,
-      nullif(t.fills, '{}') as fills,
+      nullif(t.fills, '{}') as fills, t.unfinished is not null as unfinished,
       ${raw(schema)}.is_followed(t) as followed, to_jsonb(t.key_columns) as keys, t.columns,
       (select jsonb_agg(a.attname) from pg_attribute a where a.attrelid = t.table_oid and a.attgenerated = 'v') as computed,
       exists (select from ${raw(schema)}.schema_change c where c.tracked_id = t.id)
@@ -90,6 +93,10 @@ export async function foldTables(
     from ${raw(schema)}.tracked t where t.table_name = any (${tables.map(({ tableName }) => tableName)})`);
   const reshaped = tracked.filter((row) => row.reshaped === "t").map(({ id }) => id ?? "");
   const histories = reshaped.length === 0 ? undefined : await readSchemaHistories(session, schema, reshaped);
+  const unfinished = tables.filter(({ tableName }) =>
+    tracked.some((row) => row.table_name === tableName && row.unfinished === "t"),
+  );
+  const hidden = unfinished.length === 0 ? [] : await tablesWithHiddenRows(session, unfinished);
   const found = tables.map((table): FoldTable => {
     const row = tracked.find(({ table_name }) => table_name === table.tableName) ?? {};
     const history = histories?.get(row.id ?? "");
@@ -104,6 +111,7 @@ export async function foldTables(
       history,
       columnNames,
       stale: stalenessOf(dataSource, table, columnNames, row),
+      hidden: hidden.find(({ name }) => name === table.sqlName),
       columns: own
         .filter(({ generated, name }) => generated === "f" && !table.excludedColumns.includes(name ?? ""))
         .map(({ name, type, kind, identity, castable }) => ({
@@ -142,8 +150,13 @@ function stalenessOf(
   return `A migration changed columns of ${entity} (${tableName}) after this process started.`;
 }
 
-/** Throws INSTALL_STALE for tables that are not as the last install left them: what the log holds would be misread. */
+/**
+ * Throws INSTALL_STALE for tables that are not as the last install left them: what the log holds would be misread; and
+ * ROWS_HIDDEN where install() could not record what a migration did to their rows.
+ */
 export function refuseStale(tables: readonly FoldTable[]): void {
+  const hidden = tables.flatMap((table) => table.hidden ?? []);
+  if (hidden.length > 0) throw rowsHidden(hidden, tables);
   const stale = tables.flatMap(({ stale: sentence }) => sentence ?? []);
   if (stale.length === 0) return;
   throw new EventLogError("INSTALL_STALE", stale.join(" "), {

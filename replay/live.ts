@@ -6,6 +6,7 @@ import { type Session, withOwnSession } from "../src/core/session.js";
 import { sql } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
 import { endOfLog, type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
+import { refuseHiddenRows } from "../src/log/hidden-rows.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { refuseTablesOfOthers, requireOwnership } from "../src/log/ownership.js";
 import { apply } from "./apply.js";
@@ -34,7 +35,7 @@ import { classValidator, RowValidation, type Validate } from "./validate.js";
 /**
  * Makes the tables what the log says, to its end or at a point in time: one transaction or nothing. No subscriber,
  * listener or trigger runs. A replay to the past is recorded as ordinary events, so the log's end is then that state.
- * Throws OPTIONS_INVALID, NOT_OWNER, OTHER_OWNER, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS,
+ * Throws OPTIONS_INVALID, NOT_OWNER, OTHER_OWNER, ROWS_HIDDEN, POINT_IN_TIME_UNKNOWN, POINT_IN_TIME_AMBIGUOUS,
  * REPLAY_VERSION_UNHANDLED, REPLAY_UNKNOWN_ROWS, REPLAY_RECORD_MISSING, REPLAY_OVERRIDE_FAILED, UNKNOWN_COLUMN,
  * REPLAY_IN_PROGRESS, REPLAY_LOCK_TIMEOUT, REPLAY_ABORTED, REPLAY_BLOCKED_BY_REFERENCES, REPLAY_INVALID_ROWS,
  * REPLAY_CROSSES_ENTITIES, REPLAY_CROSSES_TENANT.
@@ -53,6 +54,7 @@ export async function replay(
       steps.stoppable(dataSource, session, async () => {
         const scope = new Scope(dataSource, await foldTables(session, dataSource, { allowOthers: true }), options);
         await refuseTablesOfOthers(session, attachmentOf(dataSource).schema, scope.tables);
+        await refuseHiddenRows(session, scope.tables);
         await requireOwnership(session, scope.tables);
         const asked = point === undefined ? undefined : await resolvePoint(session, dataSource, point);
         if (asked !== undefined) {
@@ -68,7 +70,6 @@ export async function replay(
         );
       }),
     );
-  // Rights that are missing, and row-level security that would hide rows, come down to one thing.
   return asOwner(dataSource, options.dryRun ? run() : withReplayLock(dataSource, run));
 }
 
@@ -91,7 +92,7 @@ interface Ahead {
   readonly point: Folded | undefined;
 }
 
-const forFolds = "set local work_mem = '128MB'; set local jit = off; set local row_security = off";
+const forFolds = "set local work_mem = '128MB'; set local jit = off";
 
 class LiveReplay {
   readonly #schema: string;

@@ -6,6 +6,7 @@ import { abortSignal, aFunction, names, trueOrFalse } from "../src/core/option-k
 import { asOwner } from "../src/core/rights.js";
 import { withOwnSession } from "../src/core/session.js";
 import type { RecordingProgress } from "../src/log/comparison.js";
+import { refuseHiddenRows } from "../src/log/hidden-rows.js";
 import { refuseTablesOfOthers } from "../src/log/ownership.js";
 import { type EntityReference, someEntities } from "../src/log/tracked-tables.js";
 import { type FoldTable, foldTables, refuseStale } from "./fold-table.js";
@@ -43,7 +44,7 @@ export type ReconcileReport = RecordedCounts;
  * batches, beside running writers.
  *
  * @returns how many records were recorded as created, updated and destroyed.
- * @throws EventLogError OPTIONS_INVALID, NOT_TRACKED, NOT_OWNER, OTHER_OWNER, NOT_INSTALLED, INSTALL_STALE,
+ * @throws EventLogError OPTIONS_INVALID, NOT_TRACKED, NOT_OWNER, OTHER_OWNER, ROWS_HIDDEN, NOT_INSTALLED, INSTALL_STALE,
  * UNKNOWN_COLUMN, REPLAY_VERSION_UNHANDLED, REPLAY_OVERRIDE_FAILED, REPLAY_ABORTED.
  * @example
  * const actor = { type: "user", id: "ops" };
@@ -56,6 +57,7 @@ export async function reconcile(dataSource: DataSource, options: ReconcileOption
     const scope = new Scope(dataSource, tables, { entities });
     refuseStale(scope.tables);
     await refuseTablesOfOthers(session, attachmentOf(dataSource).schema, scope.tables);
+    await refuseHiddenRows(session, scope.tables);
     const recorder = new Recorder(session, dataSource, scope.every, {
       origin: "reconcile",
       dryRun,

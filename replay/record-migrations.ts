@@ -3,6 +3,7 @@ import { attachmentOf } from "../src/core/attachment.js";
 import type { Session } from "../src/core/session.js";
 import { raw, sql } from "../src/core/sql.js";
 import type { Comparison, RecordingProgress } from "../src/log/comparison.js";
+import { tablesWithHiddenRows } from "../src/log/hidden-rows.js";
 import { tablesOfOthers } from "../src/log/ownership.js";
 import { type FoldTable, foldTables } from "./fold-table.js";
 import { Recorder } from "./recorder.js";
@@ -17,7 +18,7 @@ export interface MigrationRecording {
 /**
  * Records, as events with origin "migration", what a schema change did to rows: what the last install noted and nobody
  * has finished. Each comparison is ticked off when it is done, so that an install that was stopped goes on where it
- * was. Rows of tables that cannot be read without running code of others stay unfinished. Returns how many events there
+ * was. Rows of tables that cannot be read without running code of others, or only in part, stay unfinished. Returns how many events there
  * are for each entity.
  */
 export async function recordMigrations(
@@ -36,9 +37,11 @@ export async function recordMigrations(
     foldTables(session, dataSource, { auditOnly: true, allowStale: true, allowOthers: true }),
   );
   const ofOthers = await tablesOfOthers(session, schema, tables);
+  const hidden = await tablesWithHiddenRows(session, tables);
   for (const { table_name, unfinished, unknown } of rows) {
     const table = tables.find(({ tableName }) => tableName === table_name);
     if (table === undefined || ofOthers.includes(table)) continue;
+    if (hidden.some(({ name }) => name === table.sqlName)) continue;
     const comparison = JSON.parse(unfinished ?? "{}") as Comparison;
     const recorder = new Recorder(session, dataSource, tables, {
       origin: "migration",

@@ -26,8 +26,8 @@ interface ForeignKey {
 
 /**
  * What foreign keys would say if live were made equal to the wanted rows, found without writing: for a dry run. Keys
- * that are not validated, or whose columns are not recorded, or whose table this role may not read or belongs to
- * another, are passed over.
+ * that are not validated, or whose columns are not recorded, or whose table this role may not read, not all
+ * of, or belongs to another, are passed over.
  * Throws REPLAY_BLOCKED_BY_REFERENCES.
  */
 export async function foreseeReferences(session: Session, schema: string, targets: readonly Target[]): Promise<void> {
@@ -44,6 +44,7 @@ export async function foreseeReferences(session: Session, schema: string, target
       where c.contype = 'f' and c.conparentid = 0 and c.convalidated
       and (c.conrelid in (select oid from target) or c.confrelid in (select oid from target))
       and ${raw(schema)}.is_readable(c.conrelid)
+      and not row_security_active(c.conrelid) and not row_security_active(c.confrelid)
       and has_table_privilege(c.conrelid, 'select') and has_table_privilege(c.confrelid, 'select')
       order by 1, 2
     ) k`);

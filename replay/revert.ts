@@ -10,6 +10,7 @@ import { raw, sql } from "../src/core/sql.js";
 import { markOrigin } from "../src/log/origin.js";
 import { eventOf, eventPage, type RecordedEvent } from "../src/log/event.js";
 import type { Cut } from "../src/log/cut.js";
+import { refuseHiddenRows } from "../src/log/hidden-rows.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
 import { refuseTablesOfOthers } from "../src/log/ownership.js";
 import { type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
@@ -43,6 +44,7 @@ export async function revert<Row = Record<string, unknown>>(
   }
   const work = withOwnSession(dataSource, async (session) => {
     await refuseTablesOfOthers(session, schema, [trackedTableOf(dataSource, entity)]);
+    await refuseHiddenRows(session, [trackedTableOf(dataSource, entity)]);
     const cut = await resolvePoint(session, dataSource, point);
     let rebuilt: Rebuilt | undefined;
     const tables = () => foldTables(session, dataSource, { auditOnly: true, allowStale: true, allowOthers: true });

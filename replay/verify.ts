@@ -7,6 +7,7 @@ import { quoteIdentifier, quoteLiteral, raw, sql } from "../src/core/sql.js";
 import { attachmentOf } from "../src/core/attachment.js";
 import { snapshotOfLog } from "../src/log/partitions.js";
 import { effectivePosition, endOfLog } from "../src/log/point-in-time.js";
+import { refuseHiddenRows } from "../src/log/hidden-rows.js";
 import { refuseTablesOfOthers } from "../src/log/ownership.js";
 import { asRecorded, liveRows } from "./as-recorded.js";
 import { differingColumns, differs, sameKey } from "./difference.js";
@@ -72,6 +73,7 @@ export async function verify(dataSource: DataSource, options: VerifyOptions = {}
   const work = withOwnSession(dataSource, async (session) => {
     const every = await foldTables(session, dataSource, { allowOthers: true });
     await refuseTablesOfOthers(session, schema, every, "unreadable");
+    await refuseHiddenRows(session, every);
     const tables = await asRecorded(session, schema, every);
     return explainingFolds(
       session,

@@ -52,6 +52,10 @@ begin
     raise exception 'TRUNCATE on % cannot be captured: its owner is another role, whose code runs when it is read',
       relation using errcode = 'CH010', hint = 'DELETE is captured.';
   end if;
+  -- A partitioned table has no rows of its own: each partition's trigger records that one's.
+  if operation = 'TRUNCATE' and (select c.relkind <> 'p' from pg_class c where c.oid = relation) then
+    perform ${s}.refuse_hidden_rows(relation, operation);
+  end if;
   if relation is not null then
     t := ${s}.as_it_is(t, relation);
   end if;

@@ -13,10 +13,11 @@ import { refuseUnsigned } from "./read-signed.sql.js";
  * Returns, by table, how many records were changed whose former state the log does not know, so that no event could
  * tell it.
  */
-export const flush = (s: string): string => `-- version: 6
+export const flush = (s: string): string => `-- version: 7
 create or replace function ${s}.flush(payload jsonb) returns jsonb
 language plpgsql security definer
 ${pinnedSettings.map((setting) => `set ${setting}`).join("\n")}
+set row_security = off
 as $$
 declare
   own_locks boolean := (payload ->> 'exclusive')::boolean or jsonb_typeof(payload -> 'locks') = 'array';
@@ -40,7 +41,7 @@ begin
       context := '{"metadata": {"chronicle": "the request context could not be read"}}';
     end if;
     -- One statement for all that has to be known: each would take longer to start than to run.
-    select i.require_actor, i.require_signed, t.id, t.capture, case
+    select i.require_actor, i.require_signed, t.id, t.capture, t.table_oid, row_security_active(t.table_oid) as hides_rows, case
       when own_locks then null
       when i.lock_timeout_ms is not null then ${s}.lock_log(exclusive => false)::text
       when i.lock_arguments like '%,%' then pg_advisory_xact_lock_shared(split_part(i.lock_arguments, ', ', 1)::integer, split_part(i.lock_arguments, ', ', 2)::integer)::text
@@ -60,6 +61,9 @@ begin
       raise exception 'a tracked write on % needs an actor', run ->> 'table' using errcode = 'CH001';
     end if;
     continue when of_table.capture <> 'subscriber';
+    if of_table.hides_rows then
+      perform ${s}.refuse_hidden_rows(of_table.table_oid, 'a write');
+    end if;
     execute format('select ${s}.%I($1, $2, $3)', 'flush_' || of_table.id) into missing using context, run ->> 'first', run -> 'keys';
     if missing > 0 then
       lost := lost || jsonb_build_object(run ->> 'table', coalesce((lost ->> (run ->> 'table'))::bigint, 0) + missing);

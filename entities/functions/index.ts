@@ -38,6 +38,7 @@ import { recordKey } from "./record-key.sql.js";
 import { raiseAlerts } from "./raise-alerts.sql.js";
 import { recordActivity } from "./record-activity.sql.js";
 import { putGuards, refuseChange } from "./refuse-change.sql.js";
+import { refuseHiddenRows } from "./refuse-hidden-rows.sql.js";
 import { refuseOldSnapshot } from "./refuse-old-snapshot.sql.js";
 import { refuseSize } from "./refuse-size.sql.js";
 import { refuseCourse } from "./refuse-course.sql.js";
@@ -112,6 +113,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   relabelled,
   refuseSize,
   refuseOldSnapshot,
+  refuseHiddenRows,
   flushStatement,
   liveRow,
   differsSql,

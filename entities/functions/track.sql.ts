@@ -3,7 +3,7 @@
  * Idempotent. Versions only rise: a rolling deploy's older process cannot take them back.
  * A name that another table's events carry is refused: they would be taken for this one's.
  */
-export const track = (s: string): string => `-- version: 4
+export const track = (s: string): string => `-- version: 5
 create or replace function ${s}.versions(spec jsonb) returns table (name text, action text, version integer)
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select '', v.key, v.value::integer from jsonb_each_text(spec -> 'versions') v
@@ -122,7 +122,7 @@ begin
     perform ${s}.make_flush_function(t) from ${s}.tracked t where t.id = tracked_id;
   end if;
   if is_new then -- no writer is under way: putting triggers on waited for all of them
-    if ${s}.is_readable(of) then
+    if ${s}.is_readable(of) and not row_security_active(of::oid) then
       execute format('update ${s}.tracked set had_rows = exists (select from %s) where id = %s', of, tracked_id);
     else
       update ${s}.tracked set had_rows = exists (

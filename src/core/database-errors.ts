@@ -11,6 +11,7 @@ const states: Readonly<Record<string, EventLogErrorCode>> = {
   CH008: "CONTEXT_UNSIGNED",
   CH009: "LOG_LOCKED",
   CH010: "OTHER_OWNER",
+  CH011: "ROWS_HIDDEN",
 };
 
 /** The error as the library names it where it is one of ours; every other error as it is. */
@@ -25,6 +26,8 @@ export function asEventLogError(error: unknown): unknown {
 
 /** The error of a statement of the library's own, which has no parameters but what a caller passed. Safe to log. */
 export function ownError(error: unknown): unknown {
+  if (isOfHiddenRows(error))
+    return new EventLogError("ROWS_HIDDEN", `${(error as Error).message}.`, { cause: withoutValues(error) });
   if (stateOf(error) !== "22021") return withoutValues(asEventLogError(error));
   return new EventLogError("OPTIONS_INVALID", "A text that was passed holds a character that PostgreSQL cannot hold.", {
     hint: "Take out characters of code zero.",
@@ -54,6 +57,11 @@ export function withoutValues(error: unknown): unknown {
   const message = stateOf(error)?.startsWith("22") ? error.message.replace(/"[^]*"/, '"…"') : error.message;
   const parts = error as unknown as Record<string, unknown>;
   return Object.assign(new Error(message), Object.fromEntries(safeParts.map((part) => [part, parts[part]])));
+}
+
+/** Postgres's refusal where `row_security` is off and a policy would hide rows; its message is in the server's language. */
+export function isOfHiddenRows(error: unknown): boolean {
+  return stateOf(error) === "42501" && (error as { routine?: string }).routine === "check_enable_rls";
 }
 
 /** Postgres's SQLSTATE of an error, or undefined. */

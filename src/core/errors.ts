@@ -18,6 +18,9 @@ const hints = {
   NOT_TRACKED: "Decorate the entity with `@Tracked()` and run `install()`.",
   NOT_OWNER: "Run it as the role that owns the tables and the log.",
   OTHER_OWNER: "Give the table and its types to the role that owns the log, then `install()`.",
+  ROWS_HIDDEN:
+    "Give the role that owns the log BYPASSRLS, or give it the table without FORCE ROW LEVEL SECURITY, " +
+    "or disable row level security on it.",
   NOT_READER: "Run `install({ grantReadTo: role })` as the role that owns the log, or read as that role.",
   NOT_WRITER: "Run `install({ grantTo: role })` as the role that owns the log, or write as that role.",
   FILE_REFUSED: "Name a folder that belongs to the user of this process and that nobody else may write to.",

@@ -9,6 +9,7 @@ import { asOwner } from "../core/rights.js";
 import { numberOf, type Session, withOwnSession } from "../core/session.js";
 import { join, quoteIdentifier, quoteLiteral, raw, sql, type Statement } from "../core/sql.js";
 import { refuse } from "../log/finding.js";
+import { refuseHiddenRows } from "../log/hidden-rows.js";
 import { refuseTablesOfOthers } from "../log/ownership.js";
 import { findingsOf } from "../log/status.js";
 import {
@@ -46,7 +47,7 @@ const lockTimeoutMs = 100;
  * before they were tracked. Row locks are held while positions are drawn, so that it is right beside running writers.
  * Resumable: what was recorded is known and not recorded again. What such a table held before its first baseline ended
  * is not known: points in time before that are POINT_IN_TIME_UNKNOWN for it.
- * Throws OPTIONS_INVALID, NOT_TRACKED, NOT_INSTALLED, INSTALL_STALE, NOT_OWNER, OTHER_OWNER,
+ * Throws OPTIONS_INVALID, NOT_TRACKED, NOT_INSTALLED, INSTALL_STALE, NOT_OWNER, OTHER_OWNER, ROWS_HIDDEN,
  * REPLAY_ABORTED.
  */
 export async function baseline(dataSource: DataSource, options: BaselineOptions = {}): Promise<{ rows: number }> {
@@ -57,6 +58,7 @@ export async function baseline(dataSource: DataSource, options: BaselineOptions 
   const work = withOwnSession(dataSource, async (session) => {
     refuse(await findingsOf(session, dataSource));
     await refuseTablesOfOthers(session, schema, tables);
+    await refuseHiddenRows(session, tables);
     let rows = 0;
     for (const table of tables) {
       let last: readonly string[] | undefined;

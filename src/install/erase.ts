@@ -9,6 +9,7 @@ import { requestContext } from "../core/request-context.js";
 import { asOwner } from "../core/rights.js";
 import { type Session, withOwnSession } from "../core/session.js";
 import { quoteIdentifier, raw, sql } from "../core/sql.js";
+import { refuseHiddenRows } from "../log/hidden-rows.js";
 import { refuseTablesOfOthers } from "../log/ownership.js";
 import { idColumns, recordKeys, type RecordId } from "../log/record-id.js";
 import { lockErasures } from "../log/erasures.js";
@@ -36,7 +37,7 @@ export interface EraseReport {
  * event, with origin "erase". From then on every replay, also to a point before, gives null where the column allows it,
  * else the `erased` value of `@Sensitive`. One transaction. It cannot reach backups, and disk pages until VACUUM has
  * been there.
- * Throws ERASE_REFUSED, NOT_OWNER, OTHER_OWNER, NOT_INSTALLED, INSTALL_STALE.
+ * Throws ERASE_REFUSED, NOT_OWNER, OTHER_OWNER, ROWS_HIDDEN, NOT_INSTALLED, INSTALL_STALE.
  */
 export async function erase(
   dataSource: DataSource,
@@ -54,6 +55,7 @@ export async function erase(
     refuse(await findingsOf(session, dataSource));
     await refuseUnfollowed(session, schema, table);
     await refuseTablesOfOthers(session, schema, [table]);
+    await refuseHiddenRows(session, [table]);
     const [key = ""] = await recordKeys(session, schema, table, [id]);
     const record = { schema: raw(schema), schemaName: schema, table, key, id: JSON.stringify(idColumns(table, id)) };
     return session.transaction(async () => {

@@ -9,6 +9,7 @@ import { abortSignal, aFunction, oneOrMore, text } from "../core/option-kinds.js
 import { numberOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { RecordingProgress } from "../log/comparison.js";
+import { refuseHiddenRows } from "../log/hidden-rows.js";
 import { rememberShapes } from "../log/class-shapes.js";
 import { isSecure, refuseOtherOwner, secure, storedGrants } from "../log/secure.js";
 import { stepOf } from "../log/step.js";
@@ -87,7 +88,7 @@ export interface InstallReport {
  * What changed in a tracked table since the last install is found and remembered, so that older events are read under
  * today's names and types; values that the change rewrote are recorded as events with origin "migration", in the
  * caller's request context.
- * Throws NOT_OWNER, OTHER_OWNER, INSTALL_LOCK_TIMEOUT, INSTALL_STALE, COLUMN_TYPE_UNSUPPORTED, OPTIONS_INVALID,
+ * Throws NOT_OWNER, OTHER_OWNER, ROWS_HIDDEN, INSTALL_LOCK_TIMEOUT, INSTALL_STALE, COLUMN_TYPE_UNSUPPORTED, OPTIONS_INVALID,
  * DATABASE_UNSUPPORTED.
  */
 export async function install(
@@ -114,6 +115,7 @@ export async function install(
     const fingerprint = fingerprintOf(attachment, tables, options, others);
     const report = { step: latestStep, tables: names };
     if (done > 0 && (await isEqual(session, attachment, tables, fingerprint))) {
+      await refuseUnreadableTables(session, attachment, tables, others);
       await rememberShapes(session, dataSource);
       return { changed: false, ...report, schemaChanges: [] };
     }
@@ -219,7 +221,7 @@ async function putLog(
     tables.map(({ sqlName }) => sqlName),
   );
   await refuseOwners(session, others, [options.acceptOwners ?? []].flat());
-  if (attachment.options.capture === "subscriber") refuseUnreadable(others);
+  await refuseUnreadableTables(session, attachment, tables, others);
   if ((await stepOf(session, schema)) === 0) await refuseSharedSchema(session, schema);
   await session.run(`create schema if not exists ${schema}`);
   await takeSteps(session, schema);
@@ -243,6 +245,18 @@ async function putLog(
   await session.run(`select ${schema}.put_guards()`);
   await grant(session, schema, options);
   return { rest, found, number };
+}
+
+/** The subscriber's capture reads the rows that are written. Throws OTHER_OWNER, ROWS_HIDDEN. */
+async function refuseUnreadableTables(
+  session: Session,
+  { options }: Attachment,
+  tables: readonly TrackedTable[],
+  others: readonly OwnedBehind[],
+): Promise<void> {
+  if (options.capture !== "subscriber") return;
+  refuseUnreadable(others);
+  await refuseHiddenRows(session, tables);
 }
 
 /** Subscriber capture does not see what is written to a table that this release's code does not track. */

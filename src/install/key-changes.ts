@@ -1,5 +1,6 @@
 import type { Session } from "../core/session.js";
 import { quoteLiteral, raw, sql } from "../core/sql.js";
+import { tablesWithHiddenRows } from "../log/hidden-rows.js";
 import { tablesOfOthers } from "../log/ownership.js";
 import type { SchemaHistory } from "../log/schema-history.js";
 import type { SeenColumn } from "../log/table-shape.js";
@@ -15,7 +16,7 @@ interface Known {
 /**
  * Whether the log has events of every row under the key that the row has now, and the beginning of every record that
  * was written since a migration. Rows from before a baseline, or of a new partition, it does not know anyway. A table
- * that cannot be read without running code of others may have any.
+ * that cannot be read without running code of others, or only in part, may have any.
  */
 export async function knowsKeys(
   session: Session,
@@ -24,6 +25,7 @@ export async function knowsKeys(
   { trackedId, known }: Known,
 ): Promise<boolean> {
   if ((await tablesOfOthers(session, schema, [table])).length > 0) return false;
+  if ((await tablesWithHiddenRows(session, [table])).length > 0) return false;
   const images = await session.rows(sql`
     select c.name, ${raw(schema)}.column_image_sql('t', c.name, c.kind) as sql
     from ${raw(schema)}.columns(${table.sqlName}::regclass) c

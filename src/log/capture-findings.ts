@@ -1,8 +1,10 @@
 import type { DataSource } from "typeorm";
 import { attachmentOf } from "../core/attachment.js";
+import type { Capture } from "../core/options.js";
 import type { Session, TextRow } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { Finding } from "./finding.js";
+import { hiddenRows, type HiddenRows, hiding } from "./hidden-rows.js";
 import { trackedTables } from "./tracked-tables.js";
 
 /**
@@ -18,6 +20,16 @@ export async function captureFindings(
   const tables = trackedTables(dataSource).map(({ entity, sqlName }) => ({ entity, sqlName }));
   const expected = sql`jsonb_to_recordset(${JSON.stringify(tables)}::jsonb) as e (entity text, "sqlName" text)
     join lateral (select to_regclass(e."sqlName") as oid) o on o.oid is not null`;
+  // Partitions are read by their own names where TRUNCATE is captured.
+  const hidden = await hiddenRows(
+    session,
+    sql`select e.entity, r.oid
+      from ${expected} cross join lateral (
+        select o.oid::oid
+        union
+        select t.relid from pg_partition_tree(o.oid) t where t.isleaf and ${options.capture}::text = 'trigger') r (oid)`,
+    sql`(select n.nspowner from pg_namespace n where n.nspname = ${options.schema})`,
+  );
   const changed = readable
     ? await session.rows(sql`
       select e.entity, t.table_name as "tableName", nullif(${raw(schema)}.table_name(o.oid), t.table_name) as renamed,
@@ -32,8 +44,9 @@ export async function captureFindings(
         case when not ${raw(schema)}.is_followed(t) then 'yes' end as changed,
         case
           when t.unfinished is null then null
-          when ${raw(schema)}.is_own(o.oid) then 'an install was stopped'
-          else 'that would run code of another role'
+          when not ${raw(schema)}.is_own(o.oid) then 'that would run code of another role'
+          when e.entity = any (${hidden.map(({ name }) => name)}::text[]) then 'row level security hides rows of it'
+          else 'an install was stopped'
         end as unfinished,
         case when t.capture = 'trigger' and t.level = 'statement' and ${raw(schema)}.level_of(o.oid) = 'row' then 'row' end as level,
         (select string_agg(distinct u.relation::text, ', ') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u where u.relation <> o.oid and u.problem <> 'unfit') as partitions
@@ -51,6 +64,7 @@ export async function captureFindings(
     where 'session_replication_role=replica' = any (s.setconfig) and (s.setdatabase = 0 or d.datname = current_database())`);
   return [
     ...changed.flatMap(changes),
+    ...hidden.map((rows) => hiddenFrom(options.capture, rows)),
     ...rules.map(rewritten),
     ...(options.capture === "trigger" ? replica.map(silenced) : []),
   ];
@@ -86,6 +100,15 @@ function changes(row: TextRow): Finding[] {
       : []),
     ...(partitions ? [stale("error", `Partitions of ${of} lack capture triggers: ${partitions}.`)] : []),
   ];
+}
+
+function hiddenFrom(capture: Capture, rows: HiddenRows): Finding {
+  const refused =
+    capture === "subscriber"
+      ? "Writes are refused, because capture by the subscriber reads what they wrote"
+      : "What would read them is refused, such as verify, replay and TRUNCATE";
+  const message = `${rows.name}: ${hiding(rows)}, and that role owns the log. ${refused}.`;
+  return { code: "ROWS_HIDDEN", severity: capture === "subscriber" ? "error" : "warning", message };
 }
 
 function rewritten({ entity, tableName, rules }: TextRow): Finding {

@@ -4,7 +4,7 @@ import { EventLogError, type EventLogErrorCode } from "../core/errors.js";
 export interface Finding {
   readonly code: Extract<
     EventLogErrorCode,
-    "NOT_INSTALLED" | "INSTALL_STALE" | "CAPTURE_IMPAIRED" | "RIGHTS_UNEXPECTED" | "LOG_LOCKED"
+    "NOT_INSTALLED" | "INSTALL_STALE" | "CAPTURE_IMPAIRED" | "ROWS_HIDDEN" | "RIGHTS_UNEXPECTED" | "LOG_LOCKED"
   >;
   /** `check()` throws for an error; for a warning only if it is strict. */
   readonly severity: "error" | "warning";

@@ -1,4 +1,4 @@
-import { stateOf } from "../../src/core/database-errors.js";
+import { isOfHiddenRows, ownError, stateOf } from "../../src/core/database-errors.js";
 import { EventLogError } from "../../src/core/errors.js";
 import type { CheckedOptions } from "../../src/core/options.js";
 import { quoteIdentifier, quoteLiteral } from "../../src/core/sql.js";
@@ -27,6 +27,7 @@ export function flush(options: CheckedOptions, report: ReportUncaptured): Step {
         } catch (error) {
           if (stateOf(error) === "25P02") return send(query); // it has failed before, and COMMIT is a rollback then, as always
           await connection.own("rollback").catch(() => undefined); // the first error is the one to tell
+          if (isOfHiddenRows(error)) throw ownError(error);
           throw stateOf(error) === "42501" || stateOf(error) === "42883" || stateOf(error) === "3F000"
             ? notAllowed(error)
             : error;
