@@ -1,6 +1,6 @@
 import type { Link } from "../../src/core/attachment.js";
 import { requestContext, sendableContext } from "../../src/core/request-context.js";
-import { quoteIdentifier } from "../../src/core/sql.js";
+import { quoteIdentifier, quoteLiteral } from "../../src/core/sql.js";
 import type { TrackedTable } from "../../src/log/tracked-tables.js";
 import type { Cascade } from "../captured-tables.js";
 import { type Connection, type Step, type Taken, withText } from "../connection.js";
@@ -75,7 +75,10 @@ function keyValues(table: TrackedTable, target: string): string {
     .join(", ");
 }
 
-/** Before a delete, asks whether the database would change tracked rows with it: only then is there something to report. */
+/**
+ * Before a delete, asks whether the database would change tracked rows with it: only then is there something to report. It asks as the
+ * application, so where row level security might hide such rows, which the database changes all the same, it reports that.
+ */
 function checkingCascades(
   { target, cascades }: Extract<Judgement, { kind: "cascading" }>,
   text: string,
@@ -90,7 +93,10 @@ function checkingCascades(
         rowsThatGo(target, cascade, condition),
         condition === undefined ? [] : values,
       );
-      if (rows.length > 0) report(text, cascade.entities, "the database changes their rows with it");
+      const [found] = rows;
+      if (found?.["hides"] === "true")
+        report(text, cascade.entities, "the database may change rows of them with it that row level security hides");
+      else if (found !== undefined) report(text, cascade.entities, "the database changes their rows with it");
     }
     if (masked(text) !== text)
       for (const { entities } of cascades) report(text, entities, "the database may change their rows with it");
@@ -98,11 +104,16 @@ function checkingCascades(
   };
 }
 
-function rowsThatGo(target: string, { child, columns, ownKey }: Cascade, condition = "true"): string {
+function rowsThatGo(target: string, { child, columns, ownKey }: Cascade, given: string | undefined): string {
+  const condition = given ?? "true";
   const refers = columns.map(([own, referred]) => `" child".${own} = ${target}.${referred}`).join(" and ");
   const isSame = ownKey.map((name) => `" child".${name} = ${target}.${name}`).join(" and ");
   const goesAnyway = isSame === "" ? "" : ` and not exists (select from ${target} where ${isSame} and (${condition}))`;
-  return `select from ${child} " child" where exists (select from ${target} where ${refers} and (${condition}))${goesAnyway} limit 1`;
+  // A condition is asked only of rows that may be selected; without one, a delete takes others too.
+  const partly = given === undefined ? [child, target] : [child];
+  const hides = partly.map((table) => `pg_catalog.row_security_active(${quoteLiteral(table)})`).join(" or ");
+  return `select (${hides})::pg_catalog.text as hides where ${hides} or exists (
+    select from ${child} " child" where exists (select from ${target} where ${refers} and (${condition}))${goesAnyway})`;
 }
 
 function around(outer: Taken | undefined, inner: NonNullable<Taken["around"]>): Taken {

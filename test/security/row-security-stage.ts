@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Column, type DataSource, Entity, PrimaryColumn } from "typeorm";
+import { Column, type DataSource, Entity, ManyToOne, PrimaryColumn } from "typeorm";
 import { type Capture, eventLog, type EventLog, Sensitive, Tracked } from "../../src/index.js";
 import { createDatabase, query, type TestDatabase } from "../database.js";
 import { newDataSource } from "../tracked-application.js";
@@ -17,6 +17,14 @@ export class Item {
 @Tracked()
 export class Plain {
   @PrimaryColumn("integer") id!: number;
+}
+
+/** Rows that the database deletes with the item that they refer to. */
+@Entity({ name: "part" })
+@Tracked()
+export class Part {
+  @PrimaryColumn("integer") id!: number;
+  @ManyToOne(() => Item, { onDelete: "CASCADE" }) item!: Item;
 }
 
 /** Who owns the table and the log, and whether row level security hides rows from the log's owner. */

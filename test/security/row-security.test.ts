@@ -3,7 +3,7 @@ import { EventLogError, eventLog, type Capture, type EventLog } from "../../src/
 import { withOwnSession } from "../../src/core/session.js";
 import { sql } from "../../src/core/sql.js";
 import { rejectionOf } from "../replay/application.js";
-import { inTenant, Item, type Owner, owners, Plain, policy, RowSecurity } from "./row-security-stage.js";
+import { inTenant, Item, type Owner, owners, Part, Plain, policy, RowSecurity } from "./row-security-stage.js";
 
 const captures: readonly Capture[] = ["trigger", "subscriber"];
 
@@ -336,6 +336,37 @@ describe("row level security", function () {
       expect(error.message).to.include('"item"').and.include("BYPASSRLS");
       await expectComplete(stage);
     }));
+
+  it("is no cover for rows that the database deletes with one that is removed", () =>
+    RowSecurity.set(
+      "subscriber",
+      owners["bypasses row level security"],
+      async (stage) => {
+        await stage.install([Part]);
+        const application = await stage.open("application", [Part]);
+        const items = application.getRepository(Item);
+        const remove = (id: number) =>
+          application.transaction(async (manager) => {
+            await manager.query(inTenant("a"));
+            await manager.remove(await manager.findOneByOrFail(Item, { id }));
+          });
+        await items.save([1, 2].map((id) => ({ id, tenant: "a", name: null })));
+        await application.getRepository(Part).save({ id: 1, item: { id: 1 } });
+        await remove(2);
+        await expectComplete(stage);
+        await stage.sql("alter table part enable row level security");
+        const error = await rejectionOf(remove(1));
+        expect(error).to.include({ code: "WRITE_NOT_CAPTURED" });
+        expect(error.message).to.include("row level security");
+        await expectComplete(stage);
+        expect(await stage.sql("select id from part")).to.deep.equal([{ id: 1 }]);
+      },
+      {
+        secured: false,
+        made: `create table item (id integer primary key, tenant text, name text);
+          create table part (id integer primary key, "itemId" integer references item on delete cascade)`,
+      },
+    ));
 
   it("is left to the application's own statements, also in a transaction that the library used", () =>
     RowSecurity.set("subscriber", owners["bypasses row level security"], async (stage) => {
