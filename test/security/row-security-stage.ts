@@ -112,7 +112,7 @@ export class RowSecurity {
   }
 
   rows(): Promise<Record<string, unknown>[]> {
-    return this.sql("select id, tenant, name from item order by id");
+    return this.sql("select id::integer as id, tenant, name from item order by 1");
   }
 
   /** The rows that the events add up to, by a fold that is none of the library's. */

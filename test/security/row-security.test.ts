@@ -272,25 +272,29 @@ describe("row level security", function () {
       },
     ));
 
-  it("keeps what a migration did to rows unrecorded until they can be read, and status() says so", () =>
-    RowSecurity.set("trigger", owners["owns the table, by force"], async (stage) => {
-      const log = await stage.install();
-      await writeForTwo(stage);
-      await stage.sql("alter table item alter column name type varchar(40) using name || '!'");
-      await log.install();
-      expect((await log.status()).findings.map(({ message }) => message)).to.include(
-        "What a migration did to rows of Item (public.item) is not recorded yet: row level security hides rows of it.",
-      );
-      await expectHidden(log.verify(), stage);
-      await expectHidden(log.at(Item, 1, (await log.status()).position), stage);
-      await expectHidden(log.shadow(), stage);
-      await stage.sql(`alter role ${stage.owner} bypassrls`);
-      const { schemaChanges } = await log.install();
-      expect(schemaChanges).to.have.length(1);
-      expect(schemaChanges[0]).to.include({ recordedRows: 2 });
-      await expectComplete(stage);
-      expect(await log.verify()).to.include({ equal: true });
-    }));
+  for (const [rewritten, change] of Object.entries({
+    rows: "alter column name type varchar(40) using name || '!'",
+    keys: "alter column id type bigint using id + 10",
+  }))
+    it(`keeps what a migration did to ${rewritten} unrecorded until they can be read, and status() says so`, () =>
+      RowSecurity.set("trigger", owners["owns the table, by force"], async (stage) => {
+        const log = await stage.install();
+        await writeForTwo(stage);
+        await stage.sql(`alter table item ${change}`);
+        await log.install();
+        expect((await log.status()).findings.map(({ message }) => message)).to.include(
+          "What a migration did to rows of Item (public.item) is not recorded yet: row level security hides rows of it.",
+        );
+        await expectHidden(log.verify(), stage);
+        await expectHidden(log.at(Item, 1, (await log.status()).position), stage);
+        await expectHidden(log.shadow(), stage);
+        await stage.sql(`alter role ${stage.owner} bypassrls`);
+        const { schemaChanges } = await log.install();
+        expect(schemaChanges).to.have.length(1);
+        expect(schemaChanges[0]?.recordedRows).to.be.at.least(2);
+        await expectComplete(stage);
+        expect(await log.verify()).to.include({ equal: true });
+      }));
 
   it("of a table that refers to a tracked one does not stop a dry replay", () =>
     RowSecurity.set("trigger", owners["owns the table"], async (stage) => {
