@@ -372,6 +372,20 @@ describe("row level security", function () {
       },
     ));
 
+  for (const capture of captures)
+    it(`binds an insert of a row that its role may not select only where it has to return: ${capture}`, () =>
+      RowSecurity.set(capture, owners["owns the table"], async (stage) => {
+        await stage.install();
+        const inserting = (await stage.open("application")).transaction(async (manager) => {
+          await manager.query(inTenant("a"));
+          await manager.insert(Item, { id: 1, tenant: "b", name: "another's" });
+        });
+        if (capture === "subscriber") expect(await rejectionOf(inserting)).to.include({ code: "42501" });
+        else await inserting;
+        expect(await stage.rows()).to.have.length(capture === "subscriber" ? 0 : 1);
+        await expectComplete(stage);
+      }));
+
   it("is left to the application's own statements, also in a transaction that the library used", () =>
     RowSecurity.set("subscriber", owners["bypasses row level security"], async (stage) => {
       await stage.install();
