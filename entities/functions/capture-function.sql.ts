@@ -41,26 +41,29 @@ begin
   %14$s
   %3$s;
   %13$s
-  if not known then
-    if TG_OP = 'TRUNCATE' then perform ${s}.refuse_old_snapshot(TG_RELID); end if;
-    execute ${s}.capture_statement(%6$s::smallint, TG_OP, '$1', relation => TG_RELID, shape => '$2')
-    using context, (select ${s}.note_shape(k, TG_RELID) from ${s}.tracked k where k.id = %6$s);
-  elsif TG_OP = 'INSERT' then
+  if known and TG_OP = 'INSERT' then
     %7$s;
-  elsif TG_OP = 'UPDATE' then
+  elsif known and TG_OP = 'UPDATE' then
     if affected = 1 then
       %8$s;
     end if;
     if affected > 1 or not found then
       select %16$s into rekeyed;
-      if rekeyed then
-        %17$s;
-      else
+      if not rekeyed then
         %9$s;
+      elsif row_security_active(TG_RELID) then -- a policy that came later hides rows
+        known := false;
+      else
+        %17$s;
       end if;
     end if;
-  else
+  elsif known and TG_OP = 'DELETE' then
     %10$s;
+  end if;
+  if not known then -- a TRUNCATE, or a table that was altered since the last install
+    if TG_OP = 'TRUNCATE' then perform ${s}.refuse_old_snapshot(TG_RELID); end if;
+    execute ${s}.capture_statement(%6$s::smallint, TG_OP, '$1', relation => TG_RELID, shape => '$2')
+    using context, (select ${s}.note_shape(k, TG_RELID) from ${s}.tracked k where k.id = %6$s);
   end if;
   if tail_sleeps is not false then
     perform ${s}.wake_tails();

@@ -31,7 +31,7 @@ const placesOf = (s: string): Places => ({ keyOf: (image) => `${s}.record_key(${
  * columns that `relation` has now: those that came later are kept apart. `shape` is spliced in too: under which they
  * are written.
  */
-export const captureStatement = (s: string): string => `-- version: 9
+export const captureStatement = (s: string): string => `-- version: 10
 drop function if exists ${s}.capture_statement(smallint, text, text, boolean, regclass);
 create or replace function ${s}.capture_statement(
   tracked_id smallint, operation text, context text, known boolean default false, relation regclass default null,

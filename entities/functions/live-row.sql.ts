@@ -2,7 +2,7 @@
  * SQL about the row that a table has now under a record's key: a statement may take a row away and put another in its
  * place, in an order that its transition tables do not tell (a DELETE in a WITH query, keys that ON UPDATE CASCADE
  * changes twice, a deferrable key that two rows have for a while). Null where reading the table would run code of
- * others, or where a key has no equality that its image can be read back for.
+ * others or shows a part of its rows, and where a key is of a type that its image is not read back for.
  */
 export const liveRow = (s: string): string => `-- version: 1
 -- The rows of the table, as "t", whose key is that of "key_of": SQL for one column's value in its type, with %I for
@@ -13,7 +13,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     string_agg(
       ${s}.equality(t.table_oid, c.number, format('t.%I', c.name), format(key_of, c.name)), ' and ' order by c.number))
   from ${s}.columns(t.table_oid) c
-  where c.name = any (t.key_columns) and ${s}.is_own(t.table_oid)
+  where c.name = any (t.key_columns) and ${s}.is_own(t.table_oid) and not row_security_active(t.table_oid)
   having count(*) > 0 and bool_and(c.kind in ('plain', 'float', 'array'))
 $$;
 
