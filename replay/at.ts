@@ -6,6 +6,7 @@ import { asOwner } from "../src/core/rights.js";
 import { type Session, withPooledSession } from "../src/core/session.js";
 import { raw, sql, type Statement } from "../src/core/sql.js";
 import type { Cut } from "../src/log/cut.js";
+import { childrenOf } from "../src/log/entity-parts.js";
 import { snapshotOfLog } from "../src/log/partitions.js";
 import { type PointInTime, resolvePoint } from "../src/log/point-in-time.js";
 import { refuseBeforeBaseline } from "../src/log/known-since.js";
@@ -144,5 +145,5 @@ function metadataOf(dataSource: DataSource, entity: EntityReference): EntityMeta
 /** Under single-table inheritance, the child that the row's discriminator names. */
 function childOf(metadata: EntityMetadata, row: Record<string, unknown>): EntityMetadata {
   const discriminator = metadata.discriminatorColumn && row[metadata.discriminatorColumn.databaseName];
-  return metadata.childEntityMetadatas.find((child) => child.discriminatorValue === discriminator) ?? metadata;
+  return childrenOf(metadata).find((child) => String(child.discriminatorValue) === String(discriminator)) ?? metadata;
 }

@@ -31,7 +31,9 @@ export class Scope {
     this.tables =
       names === undefined
         ? every
-        : every.filter(({ entity }) => names.some((name) => entity === name || entity.startsWith(`${name}.`)));
+        : every.filter(({ entity, formerly }) =>
+            names.some((name) => entity === name || [entity, ...formerly].some((own) => own.startsWith(`${name}.`))),
+          );
   }
 
   get isWhole(): boolean {

@@ -1,5 +1,6 @@
 import type { DataSource, EntityMetadata } from "typeorm";
 import { quoteIdentifier } from "../src/core/sql.js";
+import { tableNames } from "../src/log/entity-parts.js";
 import { type TrackedTable, trackedTables } from "../src/log/tracked-tables.js";
 
 /** Rows that the database writes by itself when a row that they refer to goes. */
@@ -25,6 +26,7 @@ export interface CapturedTable {
 
 export interface CapturedTables {
   readonly byName: ReadonlyMap<string, CapturedTable>;
+  /** By TypeORM's path, of which one table may have two: with its schema, and without. */
   readonly byPath: ReadonlyMap<string, TrackedTable>;
 }
 
@@ -35,18 +37,21 @@ export function capturedTables(dataSource: DataSource): CapturedTables {
   const tables = trackedTables(dataSource);
   const known = cache.get(tables);
   if (known !== undefined) return known;
-  const byPath = new Map(tables.map((table) => [table.metadata.tablePath, table]));
-  const all = referringMetadata(dataSource, () => true);
-  const referring = referringMetadata(dataSource, ({ onDelete }) => cascading.includes(onDelete ?? ""));
+  const tracked = new Map(tables.map((table) => [table.tableName, table]));
+  const byPath = new Map<string, TrackedTable>();
+  const all = referringTables(dataSource, () => true);
+  const referring = referringTables(dataSource, ({ onDelete }) => cascading.includes(onDelete ?? ""));
   const byName = new Map<string, CapturedTable>();
   for (const metadata of dataSource.entityMetadatas) {
-    const tracked = byPath.get(metadata.tablePath);
-    const cascades = cascadesFrom(metadata, referring, byPath);
-    const truncated = [...new Set(reached(metadata.tablePath, all, byPath, () => true))];
-    if (tracked === undefined && cascades.length === 0 && truncated.length === 0) continue;
+    const { tableName } = tableNames(dataSource, metadata);
+    const table = tracked.get(tableName);
+    if (table !== undefined) byPath.set(metadata.tablePath, table);
+    const cascades = cascadesFrom(metadata, tableName, referring, tracked);
+    const truncated = [...new Set(reached(tableName, all, tracked, () => true))];
+    if (table === undefined && cascades.length === 0 && truncated.length === 0) continue;
     const schema = metadata.schema ?? (dataSource.driver as { schema?: string }).schema ?? "public";
     for (const name of [metadata.tableName, `${schema}.${metadata.tableName}`])
-      byName.set(name, { tracked, cascades, truncated });
+      byName.set(name, { tracked: table, cascades, truncated });
   }
   const made = { byName, byPath };
   cache.set(tables, made);
@@ -54,17 +59,26 @@ export function capturedTables(dataSource: DataSource): CapturedTables {
 }
 
 type ForeignKey = EntityMetadata["foreignKeys"][number];
-type Referring = ReadonlyMap<string, readonly (readonly [EntityMetadata, ForeignKey])[]>;
+
+/** A foreign key, with the table that has it. */
+interface Referral {
+  readonly tableName: string;
+  readonly sqlName: string;
+  readonly foreignKey: ForeignKey;
+}
+
+type Referring = ReadonlyMap<string, readonly Referral[]>;
 
 const cascading = ["CASCADE", "SET NULL", "SET DEFAULT"];
 
-/** Foreign keys, with the tables that have them, by the table that they refer to. */
-function referringMetadata(dataSource: DataSource, isMeant: (foreignKey: ForeignKey) => boolean): Referring {
-  const referring = new Map<string, [EntityMetadata, ForeignKey][]>();
+/** Foreign keys by the table that they refer to. */
+function referringTables(dataSource: DataSource, isMeant: (foreignKey: ForeignKey) => boolean): Referring {
+  const referring = new Map<string, Referral[]>();
   for (const metadata of dataSource.entityMetadatas) {
     for (const foreignKey of metadata.foreignKeys.filter(isMeant)) {
-      const path = foreignKey.referencedEntityMetadata.tablePath;
-      referring.set(path, [...(referring.get(path) ?? []), [metadata, foreignKey]]);
+      const { tableName } = tableNames(dataSource, foreignKey.referencedEntityMetadata);
+      const referral = { ...tableNames(dataSource, metadata), foreignKey };
+      referring.set(tableName, [...(referring.get(tableName) ?? []), referral]);
     }
   }
   return referring;
@@ -72,40 +86,40 @@ function referringMetadata(dataSource: DataSource, isMeant: (foreignKey: Foreign
 
 /** The tracked tables that refer to a table, and those that refer to these as far as rows go on. */
 function reached(
-  path: string,
+  tableName: string,
   referring: Referring,
   tracked: ReadonlyMap<string, TrackedTable>,
   goesOn: (foreignKey: ForeignKey) => boolean,
-  seen: ReadonlySet<string> = new Set([path]),
+  seen: ReadonlySet<string> = new Set([tableName]),
 ): string[] {
-  return (referring.get(path) ?? []).flatMap(([child, foreignKey]) => {
-    const own = tracked.get(child.tablePath)?.entity ?? [];
-    if (!goesOn(foreignKey) || seen.has(child.tablePath)) return own;
-    return [own, reached(child.tablePath, referring, tracked, goesOn, new Set([...seen, child.tablePath]))].flat();
+  return (referring.get(tableName) ?? []).flatMap(({ tableName: child, foreignKey }) => {
+    const own = tracked.get(child)?.entity ?? [];
+    if (!goesOn(foreignKey) || seen.has(child)) return own;
+    return [own, reached(child, referring, tracked, goesOn, new Set([...seen, child]))].flat();
   });
 }
 
+/** A table that is mapped twice has each of its foreign keys twice: that is one cascade. */
 function cascadesFrom(
   metadata: EntityMetadata,
+  tableName: string,
   referring: Referring,
   tracked: ReadonlyMap<string, TrackedTable>,
 ): Cascade[] {
-  const cascades = (referring.get(metadata.tablePath) ?? []).map(([child, foreignKey]): Cascade => {
-    const own = tracked.get(child.tablePath)?.entity ?? [];
+  const cascades = (referring.get(tableName) ?? []).map(({ tableName: child, sqlName, foreignKey }): Cascade => {
+    const own = tracked.get(child)?.entity ?? [];
     const deletes = (key: ForeignKey) => key.onDelete === "CASCADE";
-    const further = deletes(foreignKey) ? reached(child.tablePath, referring, tracked, deletes) : [];
+    const further = deletes(foreignKey) ? reached(child, referring, tracked, deletes) : [];
     return {
       entities: [...new Set([own, further].flat())],
-      child: child.tablePath.split(".").map(quoteIdentifier).join("."),
+      child: sqlName,
       columns: foreignKey.columns.map((column, index) => [
         quoteIdentifier(column.databaseName),
         quoteIdentifier(foreignKey.referencedColumns[index]?.databaseName ?? ""),
       ]),
-      ownKey:
-        child.tablePath === metadata.tablePath
-          ? metadata.primaryColumns.map((column) => quoteIdentifier(column.databaseName))
-          : [],
+      ownKey: child === tableName ? metadata.primaryColumns.map((column) => quoteIdentifier(column.databaseName)) : [],
     };
   });
-  return cascades.filter(({ entities }) => entities.length > 0);
+  const different = new Map(cascades.map((cascade) => [JSON.stringify(cascade), cascade]));
+  return [...different.values()].filter(({ entities }) => entities.length > 0);
 }

@@ -1,5 +1,5 @@
 import type { DataSource } from "typeorm";
-import { sensitiveOptions } from "../core/tracked.js";
+import { sensitiveColumns } from "../log/sensitive-columns.js";
 
 /** Found anywhere in a name: `new_password`, `csrfTokenOld`, `X-Api-Key`. */
 const parts = [
@@ -90,11 +90,12 @@ export class SensitiveNames {
 
   /** Learns the sensitive columns, by property and by column name. */
   learn(dataSource: DataSource): void {
-    const names = dataSource.entityMetadatas.flatMap(({ target, columns }) =>
-      columns
-        .filter(({ propertyName, isSelect }) => !isSelect || sensitiveOptions(target, propertyName) !== undefined)
-        .flatMap(({ propertyName, databaseName }) => [plainName(propertyName), plainName(databaseName)]),
-    );
+    const names = dataSource.entityMetadatas.flatMap(({ columns }) => {
+      const sensitive = sensitiveColumns(columns);
+      return columns
+        .filter(({ databaseName }) => sensitive.has(databaseName))
+        .flatMap(({ propertyName, databaseName }) => [plainName(propertyName), plainName(databaseName)]);
+    });
     this.#columns = new Set(names);
     this.#answers.clear();
   }

@@ -87,11 +87,15 @@ export function Sensitive(options: SensitiveOptions = {}): PropertyDecorator {
   };
 }
 
-/** The options of an entity (by class, or by name for an EntitySchema without one); a child class inherits all but the name. */
+/** The options that an entity was given itself, by class, or by name for an EntitySchema without one. */
+export function ownOptions(target: EntityTarget | string): TrackedOptions | undefined {
+  return trackedEntities.get(typeof target === "string" ? schemaKey(target) : target);
+}
+
+/** The options of an entity; a class inherits all but the names from the one that it extends. */
 export function trackedOptions(target: EntityTarget | string): TrackedOptions | undefined {
-  if (typeof target === "string") return trackedEntities.get(schemaKey(target));
-  const own = trackedEntities.get(target);
-  if (own !== undefined) return own;
+  const own = ownOptions(target);
+  if (own !== undefined || typeof target === "string") return own;
   for (let parent = parentOf(target); parent; parent = parentOf(parent)) {
     const inherited = trackedEntities.get(parent);
     if (inherited !== undefined) return { ...inherited, name: undefined, formerly: undefined };

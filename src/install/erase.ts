@@ -12,6 +12,7 @@ import { quoteIdentifier, raw, sql } from "../core/sql.js";
 import { refuseHiddenRows } from "../log/hidden-rows.js";
 import { refuseTablesOfOthers } from "../log/ownership.js";
 import { idColumns, recordKeys, type RecordId } from "../log/record-id.js";
+import { columnsAt } from "../log/entity-parts.js";
 import { lockErasures } from "../log/erasures.js";
 import type { SchemaHistory } from "../log/schema-history.js";
 import { refuse } from "../log/finding.js";
@@ -48,7 +49,7 @@ export async function erase(
   const { columns } = checkOptions("erase", given, eraseOptions);
   const { schema, options } = attachmentOf(dataSource);
   const table = trackedTableOf(dataSource, entity);
-  const asked = columns?.map((name) => columnOf(table, name));
+  const asked = columns?.flatMap((name) => columnsOf(table, name));
   if (options.requireActor && requestContext()?.actor == null)
     throw new EventLogError("ACTOR_REQUIRED", `An erasure on ${table.entity} needs an actor.`);
   const work = withOwnSession(dataSource, async (session) => {
@@ -106,9 +107,10 @@ async function eraseRecord(
   return { erased: await eraseEvents(session, record, standInsSql(history, names, byName), event) };
 }
 
-function columnOf({ metadata }: TrackedTable, name: string): string {
-  const column = metadata.columns.find(({ propertyPath, propertyName }) => [propertyPath, propertyName].includes(name));
-  return column?.databaseName ?? name;
+/** A name that is no property is a column's. */
+function columnsOf({ metadata }: TrackedTable, name: string): readonly string[] {
+  const columns = columnsAt(metadata, name);
+  return columns.length > 0 ? columns : [name];
 }
 
 /** Names under which the record's events hold hidden values and which no install ever saw, nor the table has now. */

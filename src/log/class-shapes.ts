@@ -31,8 +31,11 @@ export async function rememberShapes(session: Session, dataSource: DataSource): 
   }
 }
 
-function shapeFor({ metadata }: TrackedTable, columns: readonly ShapeColumn[]): string {
-  const names = new Set(metadata.columns.map(({ databaseName }) => databaseName));
+function shapeFor(
+  { plainColumns, sensitiveColumns, excludedColumns }: TrackedTable,
+  columns: readonly ShapeColumn[],
+): string {
+  const names = new Set([...plainColumns, ...sensitiveColumns.keys(), ...excludedColumns]);
   return JSON.stringify(
     columns.filter(({ name }) => names.has(name)).map(({ id, name, type, labels }) => [id, name, type, labels]),
   );

@@ -1,7 +1,5 @@
-import type { EntityMetadata } from "typeorm";
 import { type EntityTarget, type SensitiveOptions, sensitiveOptions } from "../core/tracked.js";
-
-type ColumnMetadata = EntityMetadata["columns"][number];
+import { childrenOf, type ColumnMetadata } from "./entity-parts.js";
 
 /** The columns of an entity whose values never go to the log's main table, each with its `@Sensitive` options. */
 export function sensitiveColumns(columns: readonly ColumnMetadata[]): ReadonlyMap<string, SensitiveOptions> {
@@ -33,13 +31,11 @@ function sensitivityOf(column: ColumnMetadata): SensitiveOptions | undefined {
 /** Every class and property that a mark for this column can stand on. */
 function* placesOf(column: ColumnMetadata): Generator<readonly [EntityTarget | string, string]> {
   const { entityMetadata, relationMetadata } = column;
-  let property = column.propertyName;
+  let properties = [column.propertyName, ...(relationMetadata === undefined ? [] : [relationMetadata.propertyName])];
   for (let within = column.embeddedMetadata; within !== undefined; within = within.parentEmbeddedMetadata) {
-    yield [within.type, property];
-    property = within.propertyName;
+    for (const property of properties) yield [within.type, property];
+    properties = [within.propertyName];
   }
-  for (const { target } of [column, entityMetadata, ...entityMetadata.childEntityMetadatas]) {
-    yield [target, property];
-    if (relationMetadata !== undefined) yield [target, relationMetadata.propertyName];
-  }
+  for (const { target } of [column, entityMetadata, ...childrenOf(entityMetadata)])
+    for (const property of properties) yield [target, property];
 }

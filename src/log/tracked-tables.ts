@@ -1,68 +1,119 @@
 import { type DataSource, type EntityMetadata, EntitySchema, type ObjectLiteral, type ObjectType } from "typeorm";
 import { EventLogError } from "../core/errors.js";
 import { listOf, show, value } from "../core/option-checker.js";
-import { quoteIdentifier } from "../core/sql.js";
-import { type Action, actions, type SensitiveOptions, trackedOptions, versionsOf } from "../core/tracked.js";
-import { sensitiveColumns } from "./sensitive-columns.js";
+import { ownOptions, trackedOptions } from "../core/tracked.js";
+import { ownedTable, tableNames } from "./entity-parts.js";
+import { sharedJunction, sharedTable } from "./shared-tables.js";
+import { tableOfEntity, tableOfOwned, type TrackedName, type TrackedTable, type Wrong } from "./tracked-table.js";
+
+export type { TrackedTable } from "./tracked-table.js";
 
 export type EntityReference<T extends ObjectLiteral = ObjectLiteral> = ObjectType<T> | EntitySchema<T> | string;
-
-/** What an entity is called in the log and which version its events have. */
-interface TrackedName {
-  readonly entity: string;
-  /** Names it had before. */
-  readonly formerly: readonly string[];
-  readonly versions: Readonly<Record<Action, number>>;
-}
-
-/** A table that is tracked, as the code of this process says. */
-export interface TrackedTable extends TrackedName {
-  /** How the log names it: schema-qualified, quoted only where the name is not simple. */
-  readonly tableName: string;
-  /** The same for SQL text, always quoted. */
-  readonly sqlName: string;
-  readonly metadata: EntityMetadata;
-  readonly keyColumns: readonly string[];
-  readonly plainColumns: readonly string[];
-  readonly sensitiveColumns: ReadonlyMap<string, SensitiveOptions>;
-  readonly excludedColumns: readonly string[];
-  readonly deleteDateColumn: string | null;
-  readonly tenantColumn: string | null;
-  readonly discriminatorColumn: string | null;
-  /** Under single-table inheritance: the discriminator's value of each child, and its name. */
-  readonly children: Readonly<Record<string, TrackedName>>;
-  readonly actions: readonly Action[];
-  readonly auditOnly: boolean;
-}
 
 const cache = new WeakMap<DataSource, { of: readonly EntityMetadata[]; tables: readonly TrackedTable[] }>();
 
 /**
  * The tracked tables of a DataSource, from its metadata and decorators; junction and closure tables with their owners.
- * Throws OPTIONS_INVALID for two tables with one name, for entities on one table that do not agree on their options, and for
- * options that do not fit the entity.
+ * Throws OPTIONS_INVALID with everything that is wrong: two tables with one name, entities on one table that do not agree
+ * on their options, and options that do not fit the entity.
  */
 export function trackedTables(dataSource: DataSource): readonly TrackedTable[] {
   const known = cache.get(dataSource);
   if (known?.of === dataSource.entityMetadatas) return known.tables;
-  const tables: TrackedTable[] = [];
-  for (const metadata of dataSource.entityMetadatas) {
-    if (
-      metadata.tableType === "entity-child" ||
-      metadata.tableType === "view" ||
-      metadata.isJunction ||
-      metadata.tableType === "junction"
-    )
-      continue;
-    const options = trackedOptions(metadata.target) ?? trackedOptions(metadata.name);
-    if (options === undefined) continue;
-    const table = trackedTable(dataSource, metadata);
-    tables.push(table, ...ownedTables(dataSource, metadata, table));
+  const findings = new Set<string>();
+  const hints = new Set<string>();
+  const tables = makeTables(dataSource, (finding, hint) => {
+    findings.add(finding);
+    if (hint !== undefined) hints.add(hint);
+  });
+  if (findings.size > 0) {
+    throw new EventLogError("OPTIONS_INVALID", [...findings].join(" "), {
+      hint: hints.size === 0 ? undefined : [...hints].join(" "),
+      details: { findings: [...findings] },
+    });
   }
-  const unique = oneEach(tables);
-  refuseDuplicates(unique);
-  cache.set(dataSource, { of: dataSource.entityMetadatas, tables: unique });
-  return unique;
+  cache.set(dataSource, { of: dataSource.entityMetadatas, tables });
+  return tables;
+}
+
+function makeTables(dataSource: DataSource, wrong: Wrong): readonly TrackedTable[] {
+  const { entityMetadatas } = dataSource;
+  const nameOfTable = (metadata: EntityMetadata) => tableNames(dataSource, metadata).tableName;
+  const entities = entityMetadatas.filter((metadata) => hasTableOfItsOwn(metadata, wrong));
+  const tables = new Map<string, TrackedTable>();
+  for (const [name, group] of groupBy(entities.filter(isTracked).toSorted(firstToName), nameOfTable)) {
+    const [first, ...others] = group.map((metadata) => tableOfEntity(dataSource, metadata, wrong));
+    if (first !== undefined) tables.set(name, sharedTable([first, ...others], wrong));
+  }
+  const owned = entityMetadatas.flatMap((metadata) => ownedTable(metadata) ?? []);
+  const written = groupBy(entities, nameOfTable);
+  for (const [name, group] of groupBy(owned, ({ metadata }) => nameOfTable(metadata))) {
+    const entity = tables.get(name);
+    const junctions = group.flatMap((one) => {
+      const owner = tables.get(nameOfTable(one.owner));
+      const described = entity === undefined ? [...(written.get(name) ?? []), one.metadata] : [one.metadata];
+      return owner === undefined ? [] : described.map((metadata) => tableOfOwned(dataSource, one, owner, metadata));
+    });
+    if (junctions.length > 0) tables.set(name, sharedJunction(entity, junctions, wrong));
+  }
+  for (const table of tables.values()) refuseHidden(table, wrong);
+  refuseDuplicates([...tables.values()], wrong);
+  return [...tables.values()];
+}
+
+/** Children under single-table inheritance are on their parent's table. Views have none, so nothing of them is recorded. */
+function hasTableOfItsOwn(metadata: EntityMetadata, wrong: Wrong): boolean {
+  const { name, target, tableType, parentEntityMetadata: parent } = metadata;
+  if (metadata.isJunction) return false;
+  if (tableType === "entity-child") {
+    if (isTracked(metadata) && !isTracked(parent))
+      wrong(`${name} is tracked, but its rows are in the table of ${parent.name}, which is not.`, trackParent);
+    return false;
+  }
+  if (tableType === "view" && ownOptions(target) !== undefined)
+    wrong(`${name} is tracked, but it is a view: nobody writes its rows.`, "Track the entities whose rows it shows.");
+  return tableType !== "view";
+}
+
+const trackParent = "Put @Tracked on the entity that has the table: all its rows are recorded.";
+
+function isTracked({ target }: EntityMetadata): boolean {
+  return trackedOptions(target) !== undefined;
+}
+
+/** An entity with an `@Tracked` of its own before one that inherits it, then by name: the order of imports means nothing. */
+function firstToName(one: EntityMetadata, other: EntityMetadata): number {
+  const inherits = ({ target }: EntityMetadata) => Number(ownOptions(target) === undefined);
+  return inherits(one) - inherits(other) || Number(one.name > other.name) - Number(one.name < other.name);
+}
+
+function groupBy<T>(items: readonly T[], nameOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) groups.set(nameOf(item), [...(groups.get(nameOf(item)) ?? []), item]);
+  return groups;
+}
+
+/** A row is found by its key, and whose it is by its tenant: the log has to show both. */
+function refuseHidden(table: TrackedTable, wrong: Wrong): void {
+  for (const name of new Set([...table.sensitiveColumns.keys(), ...table.excludedColumns])) {
+    const what = table.keyColumns.includes(name) ? "key" : name === table.tenantColumn ? "tenant" : undefined;
+    if (what !== undefined) wrong(`${table.entity}: the ${what} column "${name}" cannot be sensitive or excluded.`);
+  }
+}
+
+function refuseDuplicates(tables: readonly TrackedTable[], wrong: Wrong): void {
+  const byName = new Map<string, string>();
+  for (const table of tables) {
+    for (const name of new Set(namesOf(table).flatMap(({ entity, formerly }) => [entity, ...formerly]))) {
+      const other = byName.get(name) ?? table.tableName;
+      byName.set(name, other);
+      if (other !== table.tableName)
+        wrong(
+          `Two tracked tables have the name "${name}": ${other} and ${table.tableName}.`,
+          'Give one of them a name of its own: @Tracked({ name: "..." }).',
+        );
+    }
+  }
 }
 
 /** The tracked table of an entity given by class, schema or tracked name. Throws NOT_TRACKED. */
@@ -75,7 +126,7 @@ export function trackedTableOf(dataSource: DataSource, reference: EntityReferenc
       : tables.find(
           (table) =>
             dataSource.hasMetadata(reference) &&
-            table.metadata.tablePath === dataSource.getMetadata(reference).tablePath,
+            table.tableName === tableNames(dataSource, dataSource.getMetadata(reference)).tableName,
         );
   if (found === undefined)
     throw new EventLogError("NOT_TRACKED", `${nameOf(reference)} is not tracked in this DataSource.`);
@@ -101,8 +152,8 @@ function refuseNoEntity(reference: unknown): void {
 export function trackedNameOf(dataSource: DataSource, reference: EntityReference): string {
   const table = trackedTableOf(dataSource, reference);
   if (typeof reference === "string") return nameIn(table, reference)?.entity ?? table.entity;
-  const { discriminatorValue } = dataSource.getMetadata(reference);
-  return table.children[discriminatorValue ?? ""]?.entity ?? table.entity;
+  const { tableType, discriminatorValue } = dataSource.getMetadata(reference);
+  return (tableType === "entity-child" && table.children[discriminatorValue ?? ""]?.entity) || table.entity;
 }
 
 /** The table's own name, and those of its children under single-table inheritance. */
@@ -118,175 +169,4 @@ function nameIn(table: TrackedTable, name: string): TrackedName | undefined {
 function nameOf(reference: EntityReference): string {
   if (typeof reference === "string") return `"${reference}"`;
   return typeof reference === "function" ? reference.name : reference.options.name;
-}
-
-function trackedTable(dataSource: DataSource, metadata: EntityMetadata): TrackedTable {
-  const options = trackedOptions(metadata.target) ?? trackedOptions(metadata.name) ?? {};
-  const columns = metadata.columns;
-  const columnOf = (property: string, option: string): string => {
-    const column = columns.find(
-      (candidate) => candidate.propertyPath === property || candidate.propertyName === property,
-    );
-    if (column === undefined) throw invalid(metadata, `${option}: there is no column for the property "${property}"`);
-    return column.databaseName;
-  };
-  const excluded = (options.exclude ?? []).map((property) => columnOf(property, "exclude"));
-  const tenantColumn = options.tenant === undefined ? null : columnOf(options.tenant, "tenant");
-  const sensitive = sensitiveColumns(columns);
-  const keyColumns = metadata.primaryColumns.map((column) => column.databaseName);
-  for (const name of [...sensitive.keys(), ...excluded]) {
-    if (keyColumns.includes(name)) throw invalid(metadata, `the key column "${name}" cannot be sensitive or excluded`);
-    if (name === tenantColumn) throw invalid(metadata, `the tenant column "${name}" cannot be sensitive or excluded`);
-  }
-  if (!options.auditOnly) {
-    const required = columns.find(
-      (column) =>
-        excluded.includes(column.databaseName) &&
-        !column.isNullable &&
-        column.default === undefined &&
-        !column.isGenerated,
-    );
-    if (required !== undefined) {
-      throw invalid(
-        metadata,
-        `exclude: "${required.databaseName}" is NOT NULL without a default, so replay could not insert a row; that needs auditOnly`,
-      );
-    }
-  }
-  return {
-    entity: options.name ?? metadata.name,
-    versions: versionsOf(options),
-    ...names(dataSource, metadata),
-    metadata,
-    formerly: options.formerly ?? [],
-    keyColumns,
-    plainColumns: columns
-      .map((column) => column.databaseName)
-      .filter((name) => !sensitive.has(name) && !excluded.includes(name)),
-    sensitiveColumns: sensitive,
-    excludedColumns: excluded,
-    deleteDateColumn: metadata.deleteDateColumn?.databaseName ?? null,
-    tenantColumn,
-    discriminatorColumn: metadata.discriminatorColumn?.databaseName ?? null,
-    children: Object.fromEntries(
-      metadata.childEntityMetadatas.map((child) => [String(child.discriminatorValue), childName(child)]),
-    ),
-    actions: options.actions ?? actions,
-    auditOnly: options.auditOnly ?? false,
-  };
-}
-
-function childName(child: EntityMetadata): TrackedName {
-  const options = trackedOptions(child.target) ?? {};
-  return { entity: options.name ?? child.name, formerly: options.formerly ?? [], versions: versionsOf(options) };
-}
-
-/** Junction tables of the relations it owns, `Post.tags`, and its closure table, `Category.closure`. */
-function ownedTables(dataSource: DataSource, metadata: EntityMetadata, owner: TrackedTable): TrackedTable[] {
-  const owned = [metadata, ...metadata.childEntityMetadatas].flatMap((entity) =>
-    entity.ownRelations
-      .filter((relation) => relation.isManyToManyOwner && relation.junctionEntityMetadata !== undefined)
-      .map((relation) => ({ name: relation.propertyPath, of: relation.junctionEntityMetadata })),
-  );
-  if (metadata.closureJunctionTable) owned.push({ name: "closure", of: metadata.closureJunctionTable });
-  for (const { name, of } of owned) {
-    const [hidden] = sensitiveColumns(of?.columns ?? []).keys();
-    if (hidden !== undefined)
-      throw invalid(metadata, `the junction table of "${name}" has the sensitive value "${hidden}" as a key`);
-  }
-  return owned.flatMap(({ name, of }) =>
-    of === undefined
-      ? []
-      : [
-          {
-            ...owner,
-            entity: `${owner.entity}.${name}`,
-            formerly: owner.formerly.map((former) => `${former}.${name}`),
-            ...names(dataSource, of),
-            metadata: of,
-            keyColumns: of.primaryColumns.map((column) => column.databaseName),
-            plainColumns: of.columns.map((column) => column.databaseName),
-            sensitiveColumns: new Map(),
-            excludedColumns: [],
-            deleteDateColumn: null,
-            tenantColumn: null,
-            discriminatorColumn: null,
-            children: {},
-          },
-        ],
-  );
-}
-
-function names(dataSource: DataSource, metadata: EntityMetadata): Pick<TrackedTable, "tableName" | "sqlName"> {
-  const path = [metadata.schema ?? (dataSource.driver as { schema?: string }).schema ?? "public", metadata.tableName];
-  return {
-    tableName: path.map((name) => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteIdentifier(name))).join("."),
-    sqlName: path.map(quoteIdentifier).join("."),
-  };
-}
-
-/** One of each table, also where several entities are on it. */
-function oneEach(tables: readonly TrackedTable[]): readonly TrackedTable[] {
-  const byTable = new Map<string, TrackedTable>();
-  for (const table of tables) {
-    const other = byTable.get(table.tableName);
-    byTable.set(table.tableName, other === undefined ? table : together(other, table));
-  }
-  return [...byTable.values()];
-}
-
-const agreedOn = [
-  "entity",
-  "formerly",
-  "versions",
-  "keyColumns",
-  "excludedColumns",
-  "tenantColumn",
-  "actions",
-] as const;
-
-/** What two entities on one table say of it: each may know other columns, and one that is sensitive for either is sensitive. */
-function together(one: TrackedTable, other: TrackedTable): TrackedTable {
-  for (const what of [...agreedOn, "auditOnly"] as const) {
-    const [a, b] = [JSON.stringify(one[what]), JSON.stringify(other[what])];
-    if (a !== b) {
-      throw new EventLogError(
-        "OPTIONS_INVALID",
-        `${one.metadata.name} and ${other.metadata.name} are both on ${one.tableName} and do not agree: ${what} is ${a} and ${b}.`,
-        { hint: "Give both the same @Tracked options, `name` among them." },
-      );
-    }
-  }
-  const sensitive = new Map([...other.sensitiveColumns, ...one.sensitiveColumns]);
-  return {
-    ...one,
-    sensitiveColumns: sensitive,
-    plainColumns: [...new Set([...one.plainColumns, ...other.plainColumns])].filter((name) => !sensitive.has(name)),
-    deleteDateColumn: one.deleteDateColumn ?? other.deleteDateColumn,
-    discriminatorColumn: one.discriminatorColumn ?? other.discriminatorColumn,
-    children: { ...other.children, ...one.children },
-  };
-}
-
-function refuseDuplicates(tables: readonly TrackedTable[]): void {
-  const byName = new Map<string, string>();
-  for (const table of tables) {
-    for (const name of new Set(namesOf(table).flatMap(({ entity, formerly }) => [entity, ...formerly]))) {
-      const other = byName.get(name);
-      if (other !== undefined) {
-        throw new EventLogError(
-          "OPTIONS_INVALID",
-          `Two tracked tables have the name "${name}": ${other} and ${table.tableName}.`,
-          {
-            hint: 'Give one of them a name of its own: @Tracked({ name: "..." }).',
-          },
-        );
-      }
-      byName.set(name, table.tableName);
-    }
-  }
-}
-
-function invalid(metadata: EntityMetadata, what: string): EventLogError {
-  return new EventLogError("OPTIONS_INVALID", `@Tracked on ${metadata.name}: ${what}.`);
 }
