@@ -75,7 +75,7 @@ const kinds: Readonly<Record<string, Broken["kind"]>> = {
 function brokenBy(error: PostgresError, tables: readonly FoldTable[]): Broken {
   const { schema = "", table: name, column, constraint, dataType, message } = error;
   const state = stateOf(error) ?? "";
-  const own = tables.find(({ metadata }) => metadata.tableName === name && (metadata.schema ?? schema) === schema);
+  const own = tables.find(({ path }) => path[0] === schema && path[1] === name);
   const table = own ?? (name === undefined && tables.length === 1 ? tables[0] : undefined);
   const of = { entity: table?.entity, table: table?.tableName ?? name, state };
   if (state.startsWith("22")) return { ...of, kind: "value", says: message };

@@ -1,5 +1,6 @@
 import { DataSource, type DataSourceOptions } from "typeorm";
 import { attachmentOf, detached } from "../src/core/attachment.js";
+import { tableNames } from "../src/log/entity-parts.js";
 
 /** The shadow's name of a table, by the live table's schema and name. */
 export type ShadowName = (schema: string, tableName: string) => string;
@@ -21,9 +22,8 @@ class ShadowDataSource extends DataSource {
 
   protected override async buildMetadatas(): Promise<void> {
     await super.buildMetadatas();
-    const { schema = "public" } = this.driver as { schema?: string };
     for (const metadata of this.entityMetadatas) {
-      metadata.tableName = this.nameOf(metadata.schema ?? schema, metadata.tableName);
+      metadata.tableName = this.nameOf(...tableNames(this, metadata).path);
       metadata.schema = this.schema;
       metadata.tablePath = this.driver.buildTableName(metadata.tableName, this.schema, metadata.database);
     }

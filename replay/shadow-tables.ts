@@ -45,9 +45,9 @@ export interface LeftOut {
  */
 export function shadowTables(tables: readonly FoldTable[], schema: string): ShadowTable[] {
   return tables.map((table) => {
-    const { tableName } = table.metadata;
-    const isShared = tables.some((other) => other !== table && other.metadata.tableName === tableName);
-    const shadowName = isShared ? `${table.metadata.schema ?? "public"}__${tableName}` : tableName;
+    const [schemaName, name] = table.path;
+    const isShared = tables.some((other) => other !== table && other.path[1] === name);
+    const shadowName = isShared ? `${schemaName}__${name}` : name;
     return { ...table, shadowName, shadow: `${quoteIdentifier(schema)}.${quoteIdentifier(shadowName)}` };
   });
 }

@@ -43,15 +43,13 @@ export function capturedTables(dataSource: DataSource): CapturedTables {
   const referring = referringTables(dataSource, ({ onDelete }) => cascading.includes(onDelete ?? ""));
   const byName = new Map<string, CapturedTable>();
   for (const metadata of dataSource.entityMetadatas) {
-    const { tableName } = tableNames(dataSource, metadata);
+    const { tableName, path } = tableNames(dataSource, metadata);
     const table = tracked.get(tableName);
     if (table !== undefined) byPath.set(metadata.tablePath, table);
     const cascades = cascadesFrom(metadata, tableName, referring, tracked);
     const truncated = [...new Set(reached(tableName, all, tracked, () => true))];
     if (table === undefined && cascades.length === 0 && truncated.length === 0) continue;
-    const schema = metadata.schema ?? (dataSource.driver as { schema?: string }).schema ?? "public";
-    for (const name of [metadata.tableName, `${schema}.${metadata.tableName}`])
-      byName.set(name, { tracked: table, cascades, truncated });
+    for (const name of [path[1], path.join(".")]) byName.set(name, { tracked: table, cascades, truncated });
   }
   const made = { byName, byPath };
   cache.set(tables, made);

@@ -11,12 +11,26 @@ export interface OwnedTable {
   readonly property: string;
 }
 
-/** How the log names a table, schema-qualified and quoted only if it has to be; and how SQL does, always quoted. */
-export function tableNames(dataSource: DataSource, metadata: EntityMetadata): { tableName: string; sqlName: string } {
-  const path = [metadata.schema ?? (dataSource.driver as { schema?: string }).schema ?? "public", metadata.tableName];
+/** What a table is called. */
+export interface TableNames {
+  /** How the log names it: schema-qualified, quoted only where the name is not simple. */
+  readonly tableName: string;
+  /** The same for SQL text, always quoted. */
+  readonly sqlName: string;
+  /** Schema and name, as they are. */
+  readonly path: readonly [schema: string, name: string];
+}
+
+/** As TypeORM reads its paths: a dot in the name that an entity gives is one between schema and name. */
+export function tableNames(dataSource: DataSource, { tablePath }: EntityMetadata): TableNames {
+  const [name = "", schema = (dataSource.driver as { schema?: string }).schema ?? "public"] = tablePath
+    .split(".")
+    .toReversed();
+  const path = [schema, name] as const;
   return {
-    tableName: path.map((name) => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteIdentifier(name))).join("."),
+    tableName: path.map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : quoteIdentifier(part))).join("."),
     sqlName: path.map(quoteIdentifier).join("."),
+    path,
   };
 }
 

@@ -8,7 +8,7 @@ import {
   trackedOptions,
   versionsOf,
 } from "../core/tracked.js";
-import { childrenOf, columnsAt, type OwnedTable, tableNames } from "./entity-parts.js";
+import { childrenOf, columnsAt, type OwnedTable, type TableNames, tableNames } from "./entity-parts.js";
 import { sensitiveColumns } from "./sensitive-columns.js";
 
 /** What an entity is called in the log and which version its events have. */
@@ -20,11 +20,7 @@ export interface TrackedName {
 }
 
 /** A table that is tracked, as the code of this process says. */
-export interface TrackedTable extends TrackedName {
-  /** How the log names it: schema-qualified, quoted only where the name is not simple. */
-  readonly tableName: string;
-  /** The same for SQL text, always quoted. */
-  readonly sqlName: string;
+export interface TrackedTable extends TrackedName, TableNames {
   readonly metadata: EntityMetadata;
   readonly keyColumns: readonly string[];
   readonly plainColumns: readonly string[];
