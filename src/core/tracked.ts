@@ -62,7 +62,8 @@ const sensitiveProperties = new WeakMap<object, Map<string, SensitiveOptions>>()
 
 /**
  * Tracks an entity: each of its writes is recorded as a versioned event.
- * Junction and closure tables that it owns are tracked with it; children under single-table inheritance too.
+ * Junction and closure tables that it owns are tracked with it; children under single-table inheritance too. A class that
+ * extends it inherits all but the names.
  */
 export function Tracked(options: TrackedOptions = {}): ClassDecorator {
   return (target) => {

@@ -213,7 +213,7 @@ const settings: readonly (readonly [string, Partial<Setting>])[] = [
   ["", {}],
   [", with a naming strategy", { dataSource: { namingStrategy: new Snake() } }],
   [", with a prefix of tables", { dataSource: { entityPrefix: "App " } }],
-  [", in a schema", { dataSource: { schema: "Shop floor" } as object, before: `create schema "Shop floor"` }],
+  [", in a schema", { dataSource: { schema: "Shop floor" }, before: `create schema "Shop floor"` }],
 ];
 
 /** Not tracked: what it has must stay out. */

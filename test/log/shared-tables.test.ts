@@ -156,7 +156,7 @@ describe("a table that is mapped more than once", function () {
                   return manager.save(linked, manager.create(linked, row));
                 },
                 async () => {
-                  const row = await manager.findOneByOrFail(linked, { tagId: first.id, note: "plain" } as object);
+                  const row = await manager.findOneByOrFail(linked, { tagId: first.id, note: "plain" });
                   await manager.save(linked, Object.assign(row, { note: "changed" }));
                 },
                 () => manager.delete(linked, { tagId: second.id }),
