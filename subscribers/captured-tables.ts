@@ -15,11 +15,20 @@ export interface Cascade {
   readonly ownKey: readonly string[];
 }
 
+/** Rows that the database changes by itself when the columns change that they refer to. */
+export interface Follower {
+  /** The columns that they refer to, by name. */
+  readonly columns: readonly string[];
+  /** The tracked tables that it may reach, by entity. */
+  readonly entities: readonly string[];
+}
+
 /** What subscriber capture has to know of a table by its name. */
 export interface CapturedTable {
   /** Undefined for a table that is not tracked, but from which deletes reach tracked ones. */
   readonly tracked: TrackedTable | undefined;
   readonly cascades: readonly Cascade[];
+  readonly followers: readonly Follower[];
   /** The tracked tables, by entity, that TRUNCATE … CASCADE empties with it. */
   readonly truncated: readonly string[];
 }
@@ -41,15 +50,17 @@ export function capturedTables(dataSource: DataSource): CapturedTables {
   const byPath = new Map<string, TrackedTable>();
   const all = referringTables(dataSource, () => true);
   const referring = referringTables(dataSource, ({ onDelete }) => cascading.includes(onDelete ?? ""));
+  const following = referringTables(dataSource, ({ onUpdate }) => cascading.includes(onUpdate ?? ""));
   const byName = new Map<string, CapturedTable>();
   for (const metadata of dataSource.entityMetadatas) {
     const { tableName, path } = tableNames(dataSource, metadata);
     const table = tracked.get(tableName);
     if (table !== undefined) byPath.set(metadata.tablePath, table);
     const cascades = cascadesFrom(metadata, tableName, referring, tracked);
+    const followers = followersOf(tableName, following, tracked);
     const truncated = [...new Set(reached(tableName, all, tracked, () => true))];
     if (table === undefined && cascades.length === 0 && truncated.length === 0) continue;
-    for (const name of [path[1], path.join(".")]) byName.set(name, { tracked: table, cascades, truncated });
+    for (const name of [path[1], path.join(".")]) byName.set(name, { tracked: table, cascades, followers, truncated });
   }
   const made = { byName, byPath };
   cache.set(tables, made);
@@ -120,4 +131,16 @@ function cascadesFrom(
   });
   const different = new Map(cascades.map((cascade) => [JSON.stringify(cascade), cascade]));
   return [...different.values()].filter(({ entities }) => entities.length > 0);
+}
+
+function followersOf(
+  tableName: string,
+  following: Referring,
+  tracked: ReadonlyMap<string, TrackedTable>,
+): readonly Follower[] {
+  const followers = (following.get(tableName) ?? []).map(({ tableName: child, foreignKey }) => ({
+    columns: foreignKey.referencedColumns.map(({ databaseName }) => databaseName),
+    entities: [tracked.get(child)?.entity ?? [], reached(child, following, tracked, () => true)].flat(),
+  }));
+  return followers.filter(({ entities }) => entities.length > 0);
 }

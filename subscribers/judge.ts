@@ -1,5 +1,5 @@
 import type { DataSource } from "typeorm";
-import { type Cascade, type CapturedTable, capturedTables } from "./captured-tables.js";
+import { type Cascade, type CapturedTable, capturedTables, type Follower } from "./captured-tables.js";
 import type { TrackedTable } from "../src/log/tracked-tables.js";
 import type { Verb } from "./notes.js";
 import { masked } from "./sql-text.js";
@@ -27,19 +27,22 @@ export function judge(dataSource: DataSource, text: string, transaction: Transac
   const [table] = written;
   const deletes = /\b(?:delete\s+from|merge\s+into)\b/i.test(text);
   const cascades = deletes ? written.flatMap((one) => one.cascades) : [];
+  const followers = followersIn(text, written);
   if (/^\s*truncate\b[\s\S]*\bcascade\b/i.test(masked(text)))
     return uncaptured(
       written,
       written.map(({ truncated }) => ({ entities: truncated })),
       notOurs,
     );
-  if (plain === undefined || table === undefined || written.length !== 1) return uncaptured(written, cascades, notOurs);
+  if (plain === undefined || table === undefined || written.length !== 1)
+    return uncaptured(written, [...cascades, ...followers], notOurs);
   const { verb, target } = plain;
   const { tracked } = table;
-  const judgements: Judgement[] = cascades.length === 0 ? [] : [{ kind: "cascading", target, cascades }];
+  const judgements = uncaptured([], followers, "the database changes rows of them that refer to what it changes");
+  if (cascades.length > 0) judgements.push({ kind: "cascading", target, cascades });
   if (tracked === undefined) return judgements;
   const because = objection(text, verb, tracked, transaction);
-  if (because !== undefined) return uncaptured([table], cascades, because);
+  if (because !== undefined) return uncaptured([table], [...cascades, ...followers], because);
   return [...judgements, { kind: "captured", table: tracked, verb, target }];
 }
 
@@ -67,8 +70,18 @@ function uncaptured(
   return entities.length === 0 ? [] : [{ kind: "uncaptured", entities: [...new Set(entities)], because }];
 }
 
+/** Of the tables that a text writes, what follows columns that it may change. */
+function followersIn(text: string, written: readonly CapturedTable[]): Follower[] {
+  const code = masked(text);
+  const changed = /\b(?:update|merge\s+into)\b/i.test(code) ? assignments(code) : "";
+  return written.flatMap(({ followers }) =>
+    followers.filter(({ columns }) => columns.some((name) => namedIn(changed, name))),
+  );
+}
+
+/** What stands behind each SET. */
 function assignments(code: string): string {
-  return /\bset\b([\s\S]*?)(?:\bwhere\b|\breturning\b|$)/i.exec(code)?.[1] ?? "";
+  return [...code.matchAll(/\bset\b([\s\S]*?)(?=\bwhere\b|\breturning\b|\bwhen\b|$)/gi)].map(([set]) => set).join(" ");
 }
 
 function namedIn(code: string, name: string): boolean {
