@@ -18,13 +18,14 @@ interface Street {
   city: Pick<City, "id">;
 }
 
-const country = new EntitySchema<Country>({
-  name: "Country",
-  columns: { id: { type: "integer", primary: true }, code: { type: "text", unique: true }, name: { type: "text" } },
-});
-const trackedCountry = track(
-  new EntitySchema<Country>({ ...country.options, name: "Tracked country", tableName: "country" }),
-);
+const countryOf = (name: string) =>
+  new EntitySchema<Country>({
+    name,
+    tableName: "country",
+    columns: { id: { type: "integer", primary: true }, code: { type: "text", unique: true }, name: { type: "text" } },
+  });
+const country = countryOf("Country");
+const trackedCountry = track(countryOf("Tracked country"));
 /** Refers to a country by its code, which may change. */
 const cityOf = (of: string, onUpdate: "CASCADE" | "SET NULL" | "NO ACTION") =>
   track(
