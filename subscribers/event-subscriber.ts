@@ -13,20 +13,20 @@ import { refuse } from "../src/log/finding.js";
 import { findingsOf } from "../src/log/status.js";
 import { capturedTables } from "./captured-tables.js";
 import { isInTransaction } from "./client.js";
+import { forgetInstalled, isInstalled, rememberInstalled, wasInstalled } from "./installed.js";
 import { writesOf } from "./written-tables.js";
-
-/** DataSources whose log was found installed, and at least as new as the code. A negative answer is not kept. */
-const installed = new WeakSet<DataSource>();
 
 /**
  * The subscriber that withEventLog adds. Under trigger capture it does one thing: before the first write on a tracked
- * table of a process it asks whether the log is installed, so that no write goes unrecorded in silence.
+ * table of a process it asks whether the log is installed, so that no write goes unrecorded in silence; and again from time to
+ * time, for writes outside of a transaction, which are not confirmed at a commit.
  */
 @EventSubscriber()
 export class ChronicleSubscriber implements EntitySubscriberInterface {
   beforeQuery({ dataSource, queryRunner, query }: BeforeQueryEvent): Promise<void> | void {
-    if (installed.has(dataSource) || !isAttached(dataSource.options)) return undefined;
-    attachmentOf(dataSource);
+    if (isInstalled(dataSource) || !isAttached(dataSource.options)) return undefined;
+    const { capture } = attachmentOf(dataSource).options;
+    if (capture === "subscriber" && wasInstalled(dataSource)) return undefined; // each flush asks for itself
     if (!writesTracked(dataSource, query)) return undefined;
     return this.#refuseUntilInstalled(dataSource, queryRunner);
   }
@@ -34,11 +34,16 @@ export class ChronicleSubscriber implements EntitySubscriberInterface {
   async #refuseUntilInstalled(dataSource: DataSource, queryRunner: QueryRunner): Promise<void> {
     const client = (await queryRunner.connect()) as PgClient;
     const isNested = queryRunner.isTransactionActive || isInTransaction(client);
+    if (wasInstalled(dataSource)) {
+      if (isNested) return;
+      rememberInstalled(dataSource); // one write asks again, the others need not wait for its answer
+    }
     const session = new Session(client, { isNested });
     try {
       refuse(await session.transaction(() => findingsOf(session, dataSource)));
-      installed.add(dataSource);
+      rememberInstalled(dataSource);
     } catch (error) {
+      forgetInstalled(dataSource);
       if (stateOf(error) !== "25P02") throw error; // the transaction has failed already: its own error is the one to tell
     }
   }

@@ -14,6 +14,7 @@ export function stripped(text: string): string {
 
 /** A text without any of these words has no command about transactions: most are not looked at further. */
 const transactionWord = /\b(?:commit|end|abort|prepare|rollback|savepoint|release)\b/i;
+const tableCommand = /\b(?:create|alter|drop)\s/i;
 const beginWord = /\b(?:begin|start)\b/i;
 const begin = /^(?:begin|start\s+transaction)\b[^;]*/i;
 const end = String.raw`(?:commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b`;
@@ -82,6 +83,11 @@ export function savepointsOf(text: string): { command: "savepoint" | "release" |
 /** Whether the statement may write rows, itself or through a function: only then is who and why told with it. */
 export function mayWrite(text: string): boolean {
   return !sessionOnly.test(stripped(text));
+}
+
+/** Whether the statement makes, changes or drops tables. */
+export function changesTables(text: string): boolean {
+  return tableCommand.test(text) && /(?:^|;)\s*(?:create|alter|drop)\b/i.test(stripped(commandsOf(text)));
 }
 
 /** Whether the statement may be put into a transaction of ours: not so VACUUM, or a procedure that commits, or what begins one. */

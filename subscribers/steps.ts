@@ -4,6 +4,7 @@ import type { Step } from "./connection.js";
 import { Gate } from "./gate.js";
 import { reporter } from "./report.js";
 import { begin } from "./steps/begin.js";
+import { confirm } from "./steps/confirm.js";
 import { flush } from "./steps/flush.js";
 import { limitContext } from "./steps/limit-context.js";
 import { lockFirst } from "./steps/lock-first.js";
@@ -17,5 +18,11 @@ export function stepsOf(options: CheckedOptions, link: Link): readonly Step[] {
   if (options.capture === "subscriber")
     return [limitContext(options.limits), begin(gate), note(link, report), flush(options, report)];
   const locks = options.lock.mode === "exclusive" ? [lockFirst(gate, options.schema)] : [];
-  return [limitContext(options.limits), begin(gate), ...locks, tell(gate, options.context)];
+  return [
+    limitContext(options.limits),
+    begin(gate),
+    ...locks,
+    tell(gate, options.context),
+    confirm(options.schema, link),
+  ];
 }

@@ -8,11 +8,16 @@ export class Transaction {
   told: string | undefined = "";
   /** Whether the log's lock is held; going back to a savepoint may release it, so nothing is remembered over that. */
   locked = false;
+  /** The tracked tables that were written in it, quoted. */
+  readonly written = new Set<string>();
   readonly notes = new Notes();
 
   begin(text: string): void {
     if (this.open) this.told = undefined;
-    else this.notes.clear();
+    else {
+      this.written.clear();
+      this.notes.clear();
+    }
     this.open = isOpenBehind(text, this.open);
     this.locked = false;
   }
@@ -30,6 +35,7 @@ export class Transaction {
     this.open = opened;
     this.told = "";
     this.locked = false;
+    this.written.clear();
     this.notes.clear();
   }
 }

@@ -3,7 +3,7 @@ import { pinnedSettings } from "./pinned-settings.js";
 import { refuseUnsigned, signedContext } from "./read-signed.sql.js";
 
 /** Makes the capture function of one table. Its body is quoted as a literal: a column may be named like any tag. */
-export const captureFunction = (s: string): string => `-- version: 11
+export const captureFunction = (s: string): string => `-- version: 12
 create or replace function ${s}.make_capture_function(tracked_id smallint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
@@ -30,6 +30,15 @@ declare
   locked text;
   %11$s
 begin
+  if (to_regclass(%18$L) = %19$s and (TG_RELID = %19$s or pg_partition_root(TG_RELID) = %19$s)) is not true
+    and not ${s}.is_part_of(TG_RELID, %6$s::smallint)
+  then
+    if exists (select from ${s}.tracked t where t.table_name = ${s}.table_name(TG_RELID)) then
+      raise exception 'the table %% has the name of another tracked table since the last install', TG_TABLE_NAME
+        using errcode = 'CH012';
+    end if;
+    return null; -- It is another table now: no write on it is an event.
+  end if;
   %12$s
   if TG_OP in ('INSERT', 'UPDATE') then
     %4$s;
@@ -94,7 +103,8 @@ end $function$,
     case when exists (select from ${s}.context_key) then $signed$${signedContext(s).trim()}$signed$
       else $unsigned$context jsonb := case when sent <> '' then ${s}.read_context(sent) end;$unsigned$ end,
     ${s}.is_rekeyed(t),
-    ${s}.capture_statement(tracked_id, 'REKEY', 'context', known => true)));
+    ${s}.capture_statement(tracked_id, 'REKEY', 'context', known => true),
+    t.table_name, t.table_oid));
   -- Whoever may execute it could put it on a table of their own and so write events of this one.
   execute format('revoke all on function ${s}.%I() from public', 'capture_' || tracked_id);
 end $make$;

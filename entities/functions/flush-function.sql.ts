@@ -5,7 +5,7 @@ import { tailSleeps } from "./wake-tails.sql.js";
  * touched them first, and returns how many of them the log does not know. While the table's name, columns and types are
  * those of the last install its statements are planned once a session; otherwise one is made for the table as it is.
  */
-export const flushFunction = (s: string): string => `-- version: 3
+export const flushFunction = (s: string): string => `-- version: 4
 create or replace function ${s}.make_flush_function(t ${s}.tracked) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $make$
 declare
@@ -13,11 +13,14 @@ declare
 begin
   execute format('create or replace function ${s}.%I(context jsonb, first text, keys jsonb) returns bigint language plpgsql set search_path = pg_catalog, pg_temp as %L', 'flush_' || t.id, format($body$
 declare
-  known boolean := to_regclass(%2$L) = %3$s;
+  known boolean := coalesce(to_regclass(%2$L) = %3$s, false);
   tail_sleeps boolean;
   written bigint;
   lost bigint;
 begin
+  if not known and not ${s}.is_part_of(%3$s, %4$s::smallint) then
+    raise exception 'the table %% is another one than at the last install', %8$L using errcode = 'CH012';
+  end if;
   if known then
     select count(*) = 0 and ${s}.columns_hash(%3$s, %3$s) = %1$s%7$s, ${tailSleeps(s)}
     into known, tail_sleeps
@@ -49,7 +52,8 @@ begin
   return coalesce(lost, 0);
 end$body$, shape, t.table_oid::regclass, t.table_oid, t.id,
     ${s}.capture_statement(t.id, 'FLUSH INSERT', '$1', known => true),
-    ${s}.capture_statement(t.id, 'FLUSH', '$1', known => true), ${s}.same_labels(t)));
+    ${s}.capture_statement(t.id, 'FLUSH', '$1', known => true), ${s}.same_labels(t),
+    t.table_name));
   execute format('revoke all on function ${s}.%I(jsonb, text, jsonb) from public', 'flush_' || t.id);
 end $make$;
 `;

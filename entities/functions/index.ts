@@ -23,6 +23,7 @@ import { flushFunction } from "./flush-function.sql.js";
 import { flushStatement } from "./flush-statement.sql.js";
 import { imageSql } from "./image-sql.sql.js";
 import { areOwn, isOwn, isReadable, isTrusted } from "./is-trusted.sql.js";
+import { isPartOf, strayTriggers } from "./is-part-of.sql.js";
 import { lastLife } from "./last-life.sql.js";
 import { level } from "./level.sql.js";
 import { liveRow } from "./live-row.sql.js";
@@ -122,6 +123,8 @@ export const functions: readonly ((schema: string) => string)[] = [
   captureStatement,
   shapeCheck,
   level,
+  isPartOf,
+  strayTriggers,
   captureRows,
   captureFunction,
   unfitTriggers,

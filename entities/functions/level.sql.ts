@@ -4,8 +4,9 @@
  * So too in a partitioned table with a column that the database computes: into a partition whose columns lie in another
  * order than the table's, the transition table gets a row before that column is computed, with null for it (PostgreSQL
  * 14 to 18).
+ * So too in a table that is itself a part of another: what is written to that one fires no statement trigger of this one.
  */
-export const level = (s: string): string => `-- version: 2
+export const level = (s: string): string => `-- version: 3
 create or replace function ${s}.level_of(of regclass) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select case when exists (
@@ -16,7 +17,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   ) or exists (
     select from pg_class c join pg_attribute a on a.attrelid = c.oid
     where c.oid = of and c.relkind = 'p' and a.attgenerated = 's' and not a.attisdropped
-  ) then 'row' else 'statement' end
+  ) or exists (select from pg_inherits i where i.inhrelid = of) then 'row' else 'statement' end
 $$;
 -- Partitions and inheritance children can have no transition tables at row level: there each row is captured by itself.
 create or replace function ${s}.row_by_row(of regclass) returns boolean

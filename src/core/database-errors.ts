@@ -12,6 +12,7 @@ const states: Readonly<Record<string, EventLogErrorCode>> = {
   CH009: "LOG_LOCKED",
   CH010: "OTHER_OWNER",
   CH011: "ROWS_HIDDEN",
+  CH012: "INSTALL_STALE",
 };
 
 /** The error as the library names it where it is one of ours; every other error as it is. */

@@ -12,9 +12,11 @@ import type { RecordingProgress } from "../log/comparison.js";
 import { refuseHiddenRows } from "../log/hidden-rows.js";
 import { rememberShapes } from "../log/class-shapes.js";
 import { isSecure, refuseOtherOwner, secure, storedGrants } from "../log/secure.js";
+import { heirsOf, heirsSentence } from "../log/heirs.js";
 import { stepOf } from "../log/step.js";
 import type { SchemaChangeReport } from "../log/table-shape.js";
 import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
+import { dropTriggers, hasStrayTriggers } from "./capture-triggers.js";
 import { grant, type Grants } from "./grants.js";
 import { acceptedKey, type OwnedBehind } from "../log/ownership.js";
 import { othersBehind, refuseOwners, refuseSharedSchema, refuseUnreadable } from "./own-schema.js";
@@ -108,6 +110,7 @@ export async function install(
     // Set up by a newer version of the library: an older process of a rolling deploy leaves it alone and goes on
     // recording.
     if (done > latestStep) return { changed: false, step: done, tables: names, schemaChanges: [] };
+    await refuseHeirs(session, tables);
     const others = await othersBehind(
       session,
       tables.map(({ sqlName }) => sqlName),
@@ -128,6 +131,7 @@ export async function install(
           return change;
         }),
       );
+    await dropTriggers(session, attachment.schema, "stray", setUp);
     await setUp(() => session.run(`select ${attachment.schema}.put_commit_marker()`));
     await rememberShapes(session, dataSource);
     const { onProgress, signal } = options;
@@ -182,6 +186,7 @@ async function isEqual(
       and system_identifier = (select system_identifier::text from pg_control_system())) as same`)) ?? {};
   if (same !== "t" || !(await hasKeys(session, attachment))) return false;
   if (!(await isSecure(session, schema, await storedGrants(session, schema)))) return false;
+  if (await hasStrayTriggers(session, schema)) return false;
   const found = await session.row(sql`
     select count(*) as tables from ${raw(schema)}.tracked t
     where t.table_name = any (${tables.map(({ tableName }) => tableName)})
@@ -196,6 +201,15 @@ async function isEqual(
       where not t.storage ? now.oid)
     and not exists (select from ${raw(schema)}.unfit_triggers(t.table_oid, t.id, t.capture))`);
   return numberOf(found, "tables") === tables.length;
+}
+
+async function refuseHeirs(session: Session, tables: readonly TrackedTable[]): Promise<void> {
+  const heirs = await heirsOf(session, tables);
+  if (heirs.length === 0) return;
+  throw new EventLogError("CAPTURE_IMPAIRED", heirs.map(heirsSentence).join(" "), {
+    hint: "Track each of these tables by an entity of its own, without `inherits`, or make them partitions.",
+    details: { tables: heirs },
+  });
 }
 
 interface LogPut {

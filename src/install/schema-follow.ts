@@ -1,6 +1,6 @@
 import { type Attachment } from "../core/attachment.js";
 import { positionOf, type Session } from "../core/session.js";
-import { quoteLiteral, raw, sql } from "../core/sql.js";
+import { raw, sql } from "../core/sql.js";
 import { readSchemaHistories } from "../log/read-schema-history.js";
 import { SchemaHistory } from "../log/schema-history.js";
 import type { TrackedTable } from "../log/tracked-tables.js";
@@ -133,26 +133,12 @@ async function remember(
       values (${position}, ${trackedId}::smallint, ${stored}::jsonb)`);
   }
   await settleLateValues(session, schema, table, { trackedId, known, after });
-  await dropTriggersOf(session, schema, Object.keys(known.storage));
   if (comparison !== undefined) {
     await session.rows(sql`
       update ${raw(schema)}.tracked
       set unfinished = ${JSON.stringify(comparison)}::jsonb
       where id = ${trackedId}::smallint`);
   }
-}
-
-/** A partition that was detached keeps its triggers; what is written to it is no longer the table's. */
-async function dropTriggersOf(session: Session, schema: string, oids: readonly string[]): Promise<void> {
-  const rows = await session.rows(sql`
-    select format('drop trigger %I on %s', g.tgname, g.tgrelid::regclass) as command
-    from pg_trigger g join pg_proc p on p.oid = g.tgfoid
-    where g.tgrelid = any (${oids}::oid[]) and g.tgname like ' chronicle %' and g.tgparentid = 0
-    and p.pronamespace = ${raw(quoteLiteral(schema))}::regnamespace
-    and not exists (
-      select from ${raw(schema)}.tracked t
-      where t.table_oid = g.tgrelid or g.tgrelid in (select relid from pg_partition_tree(t.table_oid)))`);
-  for (const { command } of rows) await session.run(command ?? "");
 }
 
 async function findTable(

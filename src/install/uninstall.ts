@@ -3,8 +3,9 @@ import { attachmentOf } from "../core/attachment.js";
 import { EventLogError } from "../core/errors.js";
 import { checkOptions, section } from "../core/option-checker.js";
 import { numberOf, type Session } from "../core/session.js";
-import { quoteIdentifier, quoteLiteral, raw, sql } from "../core/sql.js";
+import { raw, sql } from "../core/sql.js";
 import { stepOf } from "../log/step.js";
+import { dropTriggers } from "./capture-triggers.js";
 import { refuseStrangers } from "./own-schema.js";
 import { type SetUpOptions, setUpOptions, withSetUp } from "./set-up.js";
 
@@ -23,10 +24,7 @@ export async function uninstall(dataSource: DataSource, options: SetUpOptions = 
       await refuseEvents(session, schema, log.schema);
       await refuseStrangers(session, schema);
     });
-    for (const { relation, triggers } of await captured(session, schema))
-      await setUp(() =>
-        session.run(triggers.map((name) => `drop trigger if exists ${name} on ${relation}`).join("; ")),
-      );
+    await dropTriggers(session, schema, "all", setUp);
     await setUp(async () => {
       await session.run(`lock table ${schema}.event, ${schema}.activity in share mode`);
       await refuseEvents(session, schema, log.schema);
@@ -49,16 +47,4 @@ async function refuseEvents(session: Session, schema: string, name: string): Pro
         details: { schema: name },
       });
   }
-}
-
-async function captured(session: Session, schema: string) {
-  const rows = await session.rows(sql`
-    select g.tgrelid::regclass as relation, to_jsonb(array_agg(g.tgname::text)) as triggers
-    from pg_trigger g join pg_proc p on p.oid = g.tgfoid
-    where p.pronamespace = ${raw(quoteLiteral(schema))}::regnamespace and g.tgname like ' chronicle %' and g.tgparentid = 0
-    group by g.tgrelid`);
-  return rows.map(({ relation, triggers }) => ({
-    relation: relation ?? "",
-    triggers: (JSON.parse(triggers ?? "[]") as string[]).map(quoteIdentifier),
-  }));
 }

@@ -4,6 +4,7 @@ import type { Capture } from "../core/options.js";
 import type { Session, TextRow } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { Finding } from "./finding.js";
+import { heirsOf, heirsSentence } from "./heirs.js";
 import { hiddenRows, type HiddenRows, hiding } from "./hidden-rows.js";
 import { trackedTables } from "./tracked-tables.js";
 
@@ -17,7 +18,7 @@ export async function captureFindings(
   { readable }: { readable: boolean },
 ): Promise<Finding[]> {
   const { schema, options } = attachmentOf(dataSource);
-  const tables = trackedTables(dataSource).map(({ entity, sqlName }) => ({ entity, sqlName }));
+  const tables = trackedTables(dataSource).map(({ entity, sqlName, tableName }) => ({ entity, sqlName, tableName }));
   const expected = sql`jsonb_to_recordset(${JSON.stringify(tables)}::jsonb) as e (entity text, "sqlName" text)
     join lateral (select to_regclass(e."sqlName") as oid) o on o.oid is not null`;
   // Partitions are read by their own names where TRUNCATE is captured.
@@ -49,9 +50,26 @@ export async function captureFindings(
           else 'an install was stopped'
         end as unfinished,
         case when t.capture = 'trigger' and t.level = 'statement' and ${raw(schema)}.level_of(o.oid) = 'row' then 'row' end as level,
-        (select string_agg(distinct u.relation::text, ', ') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u where u.relation <> o.oid and u.problem <> 'unfit') as partitions
+        (select string_agg(distinct u.relation::text, ', ') from ${raw(schema)}.unfit_triggers(o.oid, t.id, t.capture) u
+         where u.relation <> o.oid
+         and (u.problem <> 'unfit' or exists (
+           select from ${raw(schema)}.stray_triggers() s where s.relation = u.relation and s.name = u.name))) as partitions
       from ${expected} join ${raw(schema)}.tracked t on t.table_oid = o.oid order by e.entity`)
     : [];
+  const stray = readable
+    ? await session.rows(sql`
+      select t.entity, t.table_name as "tableName", string_agg(distinct s.relation::text, ', ') as relations
+      from ${raw(schema)}.stray_triggers() s left join ${raw(schema)}.tracked t on t.id = s.tracked_id
+      group by 1, 2
+      order by 1`)
+    : [];
+  const fed = await session.rows(sql`
+    select e.entity, o.oid::text as "tableName", string_agg(distinct quote_ident(s.subname), ', ') as subscriptions
+    from ${expected}
+    join pg_subscription_rel r on r.srrelid = o.oid or r.srrelid in (select relid from pg_partition_tree(o.oid))
+    join pg_subscription s on s.oid = r.srsubid and s.subenabled
+    group by 1, 2
+    order by 1`);
   const rules = await session.rows(sql`
     select e.entity, o.oid::text as "tableName", string_agg(quote_ident(r.rulename), ', ' order by r.rulename) as rules
     from ${expected} join pg_rewrite r on r.ev_class = o.oid or r.ev_class in (select relid from pg_partition_tree(o.oid)) where r.ev_type <> '1'
@@ -64,9 +82,11 @@ export async function captureFindings(
     where 'session_replication_role=replica' = any (s.setconfig) and (s.setdatabase = 0 or d.datname = current_database())`);
   return [
     ...changed.flatMap(changes),
+    ...stray.map(left),
     ...hidden.map((rows) => hiddenFrom(options.capture, rows)),
     ...rules.map(rewritten),
-    ...(options.capture === "trigger" ? replica.map(silenced) : []),
+    ...(await heirsOf(session, tables)).map(inherited),
+    ...(options.capture === "trigger" ? [...replica.map(silenced), ...fed.map(replicated)] : []),
   ];
 }
 
@@ -94,12 +114,26 @@ function changes(row: TextRow): Finding[] {
       ? [
           stale(
             "error",
-            `${of} has to be captured row by row since the last install: it got AFTER ROW triggers, whose writes may be recorded out of order, or it is partitioned and got a computed column.`,
+            `${of} has to be captured row by row since the last install: it got AFTER ROW triggers, whose writes may be recorded out of order, or is partitioned and got a computed column, or became a part of another table.`,
           ),
         ]
       : []),
     ...(partitions ? [stale("error", `Partitions of ${of} lack capture triggers: ${partitions}.`)] : []),
   ];
+}
+
+function left({ entity, tableName, relations }: TextRow): Finding {
+  const message = `Tables that are not part of ${entity} (${tableName}) any more have its capture triggers, which record nothing: ${relations}.`;
+  return { code: "INSTALL_STALE", severity: "warning", message };
+}
+
+function inherited(row: TextRow): Finding {
+  return { code: "CAPTURE_IMPAIRED", severity: "error", message: heirsSentence(row) };
+}
+
+function replicated({ entity, tableName, subscriptions }: TextRow): Finding {
+  const message = `A subscription writes to ${entity} (${tableName}) by logical replication, which fires no capture trigger: ${subscriptions}.`;
+  return { code: "CAPTURE_IMPAIRED", severity: "error", message };
 }
 
 function hiddenFrom(capture: Capture, rows: HiddenRows): Finding {

@@ -164,6 +164,11 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
       where false)`;
   const rows = await session.rows(sql`
     select e.entity, e."tableName", o.oid is null as gone,
+      (select format('%s was renamed to %s', r.table_name, r.table_oid::regclass)
+       from ${tracked} r join pg_class c on c.oid = r.table_oid
+       join pg_class n on n.oid = to_regclass(r.table_name) and n.oid <> r.table_oid and n.relkind in ('r', 'p', 'f')
+       where o.oid is not null and (r.table_name = e."tableName" or r.table_oid = o.oid)
+       limit 1) as replaced,
       (select r.table_oid::regclass::text from ${tracked} r join pg_class c on c.oid = r.table_oid where r.table_name = e."tableName") as renamed, t.table_oid is null as untracked,
       (t.versions ->> 'create')::integer < e."create" or (t.versions ->> 'update')::integer < e."update" or (t.versions ->> 'destroy')::integer < e.destroy as older,
       t.capture <> ${options.capture} as other_capture,
@@ -187,7 +192,9 @@ export async function findingsOf(session: Session, dataSource: DataSource): Prom
     stale("This role may not record events: run install({ grantTo }) for it.");
   if (step < latestStep) stale(`The log's tables are at step ${step}, this version needs ${latestStep}.`);
   for (const { entity, tableName, ...row } of rows) {
-    if (row.gone === "t" && row.renamed) stale(`The table ${tableName} of ${entity} is called ${row.renamed} now.`);
+    if (row.replaced) stale(`The table ${row.replaced}, and another one has its name: ${entity} waits for an install.`);
+    else if (row.gone === "t" && row.renamed)
+      stale(`The table ${tableName} of ${entity} is called ${row.renamed} now.`);
     else if (row.gone === "t") stale(`The table ${tableName} of ${entity} does not exist.`, runMigrations);
     else if (readable && row.untracked === "t") stale(`${entity} (${tableName}) is not tracked in the database yet.`);
     else if (row.older === "t") stale(`${entity} has a higher version in the code than in the database.`);

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { Column, Entity, PrimaryColumn } from "typeorm";
 import { eventLog, type Finding, Tracked } from "../../src/index.js";
 import { query } from "../database.js";
+import { rejectionOf } from "../replay/application.js";
 import { newDataSource, TrackedApplication } from "../tracked-application.js";
 
 @Entity()
@@ -137,6 +138,17 @@ describe("status", () => {
     expect(await findings()).to.not.be.empty;
     await application.log.install();
     expect(await findings()).to.deep.equal([]);
+  });
+
+  it("finds tables that inherit from a tracked one, and the next install refuses them", async () => {
+    await application.query("create table bill (due date) inherits (invoice)");
+    const refused = await rejectionOf(application.log.install());
+    expect(refused).to.include({ code: "CAPTURE_IMPAIRED" });
+    expect(refused.message).to.include("bill");
+    await expectFinding(
+      { code: "CAPTURE_IMPAIRED", severity: "error", says: "Tables inherit from Invoice (public.invoice)" },
+      { until: () => application.query("alter table bill no inherit invoice") },
+    );
   });
 
   it("finds rules", async () => {
