@@ -110,7 +110,6 @@ export async function install(
     // Set up by a newer version of the library: an older process of a rolling deploy leaves it alone and goes on
     // recording.
     if (done > latestStep) return { changed: false, step: done, tables: names, schemaChanges: [] };
-    await refuseHeirs(session, tables);
     const others = await othersBehind(
       session,
       tables.map(({ sqlName }) => sqlName),
@@ -187,6 +186,7 @@ async function isEqual(
   if (same !== "t" || !(await hasKeys(session, attachment))) return false;
   if (!(await isSecure(session, schema, await storedGrants(session, schema)))) return false;
   if (await hasStrayTriggers(session, schema)) return false;
+  if ((await heirsOf(session, tables)).length > 0) return false;
   const found = await session.row(sql`
     select count(*) as tables from ${raw(schema)}.tracked t
     where t.table_name = any (${tables.map(({ tableName }) => tableName)})
@@ -235,6 +235,7 @@ async function putLog(
     tables.map(({ sqlName }) => sqlName),
   );
   await refuseOwners(session, others, [options.acceptOwners ?? []].flat());
+  await refuseHeirs(session, tables);
   await refuseUnreadableTables(session, attachment, tables, others);
   if ((await stepOf(session, schema)) === 0) await refuseSharedSchema(session, schema);
   await session.run(`create schema if not exists ${schema}`);
