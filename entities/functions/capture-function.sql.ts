@@ -23,6 +23,7 @@ declare
   message text := current_query();
   sent text := ${s}.sent_context(message);
   %15$s
+  named boolean := to_regclass(%18$L) = %19$s; -- what names the table means it
   known boolean := false;
   affected integer;
   rekeyed boolean;
@@ -30,7 +31,7 @@ declare
   locked text;
   %11$s
 begin
-  if (to_regclass(%18$L) = %19$s and (TG_RELID = %19$s or pg_partition_root(TG_RELID) = %19$s)) is not true
+  if (named and (TG_RELID = %19$s or pg_partition_root(TG_RELID) = %19$s)) is not true
     and not ${s}.is_part_of(TG_RELID, %6$s::smallint)
   then
     if exists (select from ${s}.tracked t where t.table_name = ${s}.table_name(TG_RELID)) then
@@ -46,6 +47,7 @@ begin
     %5$s;
   end if;
   if affected = 0 then return null; end if;
+  known := known and named is true;
   %2$s
   %14$s
   %3$s;

@@ -5,7 +5,7 @@ import { columnsHashOf, seesCatalogOfNow } from "./columns-hash.sql.js";
  * trigger of the application's, writes the events of all rows of the statement: a trigger of the first row may change
  * the second one again. Without transition tables, each row writes its own event.
  */
-export const captureRows = (s: string): string => `-- version: 5
+export const captureRows = (s: string): string => `-- version: 6
 create or replace function ${s}.capture_rows(t ${s}.tracked, out declared text, out first text, out written text)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -14,7 +14,7 @@ begin
   if t.level = 'row' and ${s}.row_by_row(t.table_oid) then
     declared := 'old_image jsonb; new_image jsonb; row_image text;';
     written := format($body$if TG_LEVEL = 'ROW' then
-    known := case
+    known := named is true and case
       when ${seesCatalogOfNow} and ${columnsHashOf("TG_RELID")} = case TG_RELID %1$s end then true
       else ${s}.columns_hash(TG_RELID, %2$s) = %3$s
     end%4$s;

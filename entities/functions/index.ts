@@ -14,6 +14,7 @@ import { baseTypeOf, columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
 import { columnsHash, labelsHash, labelsNow } from "./columns-hash.sql.js";
 import { columnsNow, enumOf } from "./columns-now.sql.js";
+import { confirmCapture } from "./confirm-capture.sql.js";
 import { context, contextSet, readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
 import { fallAsleep } from "./fall-asleep.sql.js";
@@ -125,6 +126,7 @@ export const functions: readonly ((schema: string) => string)[] = [
   level,
   isPartOf,
   strayTriggers,
+  confirmCapture,
   captureRows,
   captureFunction,
   unfitTriggers,

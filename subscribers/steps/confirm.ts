@@ -1,10 +1,9 @@
-import { triggerSuffix } from "../../entities/functions/trigger-suffix.js";
 import type { Link } from "../../src/core/attachment.js";
-import { stateOf } from "../../src/core/database-errors.js";
-import { EventLogError } from "../../src/core/errors.js";
+import { asEventLogError, stateOf } from "../../src/core/database-errors.js";
 import { quoteIdentifier, quoteLiteral } from "../../src/core/sql.js";
 import { capturedTables } from "../captured-tables.js";
 import { type Step, textOf, withoutResults, withText } from "../connection.js";
+import type { Gate } from "../gate.js";
 import { forgetInstalled, wasInstalled } from "../installed.js";
 import { changesTables, keepsTransaction } from "../statement.js";
 import { writesOf } from "../written-tables.js";
@@ -12,10 +11,11 @@ import { writesOf } from "../written-tables.js";
 /**
  * Asks, in the message of the COMMIT, whether the tables that the transaction wrote have their capture triggers: a table
  * that took the place of a tracked one, after this process had asked whether the log is installed, has none. The commit
- * fails then. Writes that came before a change of tables in the same transaction were made on those of before.
+ * fails then. Writes that came before a change of tables in the same transaction were made on those of before. A role
+ * that has no rights on the log cannot ask.
  */
-export function confirm(schema: string, link: Link): Step {
-  const suffix = triggerSuffix(quoteIdentifier(schema));
+export function confirm(gate: Gate, schema: string, link: Link): Step {
+  const question = `select ${quoteIdentifier(schema)}.confirm_capture`;
   return ({ text }, connection) => {
     const { dataSource } = link;
     const { transaction } = connection;
@@ -25,51 +25,20 @@ export function confirm(schema: string, link: Link): Step {
       const { tracked } = capturedTables(dataSource).byName.get(target) ?? {};
       if (tracked !== undefined) transaction.written.add(tracked.sqlName);
     }
-    if (transaction.written.size === 0 || !keepsTransaction(text)) return undefined;
-    const question = asked([...transaction.written], suffix);
+    if (transaction.written.size === 0 || !gate.wasThere(connection) || !keepsTransaction(text)) return undefined;
+    const asked = `${question}(array[${[...transaction.written].map(quoteLiteral).join(", ")}])`;
     return {
       around: async (send, query) => {
         try {
-          return withoutResults(await send(withText(query, `${question}; ${textOf(query)}`)), 0, 1);
+          return withoutResults(await send(withText(query, `${asked}; ${textOf(query)}`)), 0, 1);
         } catch (error) {
-          if (stateOf(error) === "25P02") return send(query); // it has failed before, and COMMIT is a rollback then
-          const uncaptured = uncapturedOf(error);
+          const state = stateOf(error);
+          if (state === "25P02") return send(query); // it has failed before, and COMMIT is a rollback then
           await connection.own("rollback").catch(() => undefined); // the first error is the one to tell
-          if (uncaptured === undefined) throw error;
-          forgetInstalled(dataSource);
-          throw new EventLogError(
-            "INSTALL_STALE",
-            `The table ${uncaptured} is another one than at the last install, or lost capture triggers: the transaction was rolled back.`,
-          );
+          if (state === "CH012") forgetInstalled(dataSource);
+          throw asEventLogError(error);
         }
       },
     };
   };
-}
-
-const mark = "typeorm-chronicle, no capture triggers: ";
-
-/** A cast that fails for the tables without them: whoever may write a table may ask so, without rights on the log. */
-function asked(tables: readonly string[], suffix: string): string {
-  const names = ["insert", "update", "delete", "truncate"].map((verb) => quoteLiteral(` chronicle ${verb}${suffix}`));
-  const oids = tables.map((name) => `pg_catalog.to_regclass(${quoteLiteral(name)})`);
-  return `
-    select (${quoteLiteral(mark)} operator(pg_catalog.||) pg_catalog.string_agg(c.oid::pg_catalog.regclass::pg_catalog.text, ', '))::pg_catalog.int4
-    from pg_catalog.pg_class c
-    where c.oid operator(pg_catalog.=) any (array[${oids.join(", ")}]::pg_catalog.oid[])
-    and c.relkind operator(pg_catalog.=) any ('{r,p,f}'::pg_catalog."char"[])
-    and (
-      select pg_catalog.count(*)
-      from pg_catalog.pg_trigger g
-      where g.tgrelid operator(pg_catalog.=) c.oid
-      and g.tgname operator(pg_catalog.=) any (array[${names.join(", ")}]::pg_catalog.name[])
-      and g.tgenabled operator(pg_catalog.=) any ('{O,A}'::pg_catalog."char"[])
-    ) operator(pg_catalog.<) ${names.length}`;
-}
-
-function uncapturedOf(error: unknown): string | undefined {
-  if (stateOf(error) !== "22P02") return undefined;
-  const { message } = error as Error;
-  const at = message.indexOf(mark);
-  return at < 0 ? undefined : message.slice(at + mark.length).replace(/"$/, "");
 }
