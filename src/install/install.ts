@@ -9,17 +9,16 @@ import { abortSignal, aFunction, oneOrMore, text } from "../core/option-kinds.js
 import { numberOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import type { RecordingProgress } from "../log/comparison.js";
-import { refuseHiddenRows } from "../log/hidden-rows.js";
 import { rememberShapes } from "../log/class-shapes.js";
 import { isSecure, refuseOtherOwner, secure, storedGrants } from "../log/secure.js";
-import { heirsOf, heirsSentence } from "../log/heirs.js";
+import { heirsOf } from "../log/heirs.js";
 import { stepOf } from "../log/step.js";
 import type { SchemaChangeReport } from "../log/table-shape.js";
 import { type TrackedTable, trackedTables } from "../log/tracked-tables.js";
 import { dropTriggers, hasStrayTriggers } from "./capture-triggers.js";
 import { grant, type Grants } from "./grants.js";
 import { acceptedKey, type OwnedBehind } from "../log/ownership.js";
-import { othersBehind, refuseOwners, refuseSharedSchema, refuseUnreadable } from "./own-schema.js";
+import { othersBehind, refuseHeirs, refuseOwners, refuseSharedSchema, refuseUnreadableTables } from "./own-schema.js";
 import { type SetUpOptions, setUpOptions, withSetUp } from "./set-up.js";
 import { hasKeys, putSettings } from "./settings.js";
 import type { Difference } from "./schema-diff.js";
@@ -117,7 +116,7 @@ export async function install(
     const fingerprint = fingerprintOf(attachment, tables, options, others);
     const report = { step: latestStep, tables: names };
     if (done > 0 && (await isEqual(session, attachment, tables, fingerprint))) {
-      await refuseUnreadableTables(session, attachment, tables, others);
+      await refuseUnreadableTables(session, attachment.options.capture, tables, others);
       await rememberShapes(session, dataSource);
       return { changed: false, ...report, schemaChanges: [] };
     }
@@ -203,15 +202,6 @@ async function isEqual(
   return numberOf(found, "tables") === tables.length;
 }
 
-async function refuseHeirs(session: Session, tables: readonly TrackedTable[]): Promise<void> {
-  const heirs = await heirsOf(session, tables);
-  if (heirs.length === 0) return;
-  throw new EventLogError("CAPTURE_IMPAIRED", heirs.map(heirsSentence).join(" "), {
-    hint: "Track each of these tables by an entity of its own, without `inherits`, or make them partitions.",
-    details: { tables: heirs },
-  });
-}
-
 interface LogPut {
   /** The tables that have to be locked: they need a trigger, or changed. */
   readonly rest: readonly TrackedTable[];
@@ -236,7 +226,7 @@ async function putLog(
   );
   await refuseOwners(session, others, [options.acceptOwners ?? []].flat());
   await refuseHeirs(session, tables);
-  await refuseUnreadableTables(session, attachment, tables, others);
+  await refuseUnreadableTables(session, attachment.options.capture, tables, others);
   if ((await stepOf(session, schema)) === 0) await refuseSharedSchema(session, schema);
   await session.run(`create schema if not exists ${schema}`);
   await takeSteps(session, schema);
@@ -260,18 +250,6 @@ async function putLog(
   await session.run(`select ${schema}.put_guards()`);
   await grant(session, schema, options);
   return { rest, found, number };
-}
-
-/** The subscriber's capture reads the rows that are written. Throws OTHER_OWNER, ROWS_HIDDEN. */
-async function refuseUnreadableTables(
-  session: Session,
-  { options }: Attachment,
-  tables: readonly TrackedTable[],
-  others: readonly OwnedBehind[],
-): Promise<void> {
-  if (options.capture !== "subscriber") return;
-  refuseUnreadable(others);
-  await refuseHiddenRows(session, tables);
 }
 
 /** Subscriber capture does not see what is written to a table that this release's code does not track. */

@@ -1,9 +1,13 @@
 import { functions } from "../../entities/functions/index.js";
 import { steps } from "../../entities/steps/index.js";
 import { EventLogError } from "../core/errors.js";
+import type { Capture } from "../core/options.js";
 import type { Session } from "../core/session.js";
 import { sql } from "../core/sql.js";
+import { heirsOf, heirsSentence } from "../log/heirs.js";
+import { refuseHiddenRows } from "../log/hidden-rows.js";
 import { ownedByOthers, type OwnedBehind } from "../log/ownership.js";
+import type { TrackedTable } from "../log/tracked-tables.js";
 
 /** Names that SQL of the log makes, by a pattern; partitions and sequences belong to their tables. */
 const madeBy = (texts: readonly string[], pattern: RegExp) =>
@@ -50,7 +54,7 @@ export async function refuseOwners(
 }
 
 /** The subscriber reads rows with the rights of the log's owner. Throws OTHER_OWNER for tables of others. */
-export function refuseUnreadable(found: readonly OwnedBehind[]): void {
+function refuseUnreadable(found: readonly OwnedBehind[]): void {
   const tables = found.filter(({ kind }) => kind === "table");
   if (tables.length === 0) return;
   throw new EventLogError(
@@ -62,6 +66,27 @@ export function refuseUnreadable(found: readonly OwnedBehind[]): void {
       details: { objects: tables.map(({ what, owner }) => ({ what, owner })) },
     },
   );
+}
+
+/** The subscriber's capture reads the rows that are written. Throws OTHER_OWNER, ROWS_HIDDEN. */
+export async function refuseUnreadableTables(
+  session: Session,
+  capture: Capture,
+  tables: readonly TrackedTable[],
+  others: readonly OwnedBehind[],
+): Promise<void> {
+  if (capture !== "subscriber") return;
+  refuseUnreadable(others);
+  await refuseHiddenRows(session, tables);
+}
+
+export async function refuseHeirs(session: Session, tables: readonly TrackedTable[]): Promise<void> {
+  const heirs = await heirsOf(session, tables);
+  if (heirs.length === 0) return;
+  throw new EventLogError("CAPTURE_IMPAIRED", heirs.map(heirsSentence).join(" "), {
+    hint: "Track each of these tables by an entity of its own, without `inherits`, or make them partitions.",
+    details: { tables: heirs },
+  });
 }
 
 /** What lies in the log's schema and is not the log's; `schema` is quoted. */
