@@ -13,6 +13,7 @@ import {
   TableInheritance,
   ViewEntity,
 } from "typeorm";
+import { SensitiveNames } from "../../src/activity/sensitive-names.js";
 import { type EventLogError, Sensitive, Tracked, type TrackedOptions } from "../../src/index.js";
 import { type TrackedTable, trackedTables } from "../../src/log/tracked-tables.js";
 import { Application, application, rejectionOf } from "../replay/application.js";
@@ -258,7 +259,12 @@ describe("the tracked tables", function () {
       @Column(() => Address) home!: Address;
       @Column("text", { nullable: true }) nothing!: string | null;
     }
-    const tables = await tablesOf(Nothing, Person);
+    const { dataSource } = await app.open({ entities: [Nothing, Person] });
+    const names = new SensitiveNames([]);
+    names.learn(dataSource);
+    for (const name of ["street", "homeStreet", "nothingId"]) expect(names.has(name), name).to.equal(true);
+    expect(names.has("word")).to.equal(false);
+    const tables = trackedTables(dataSource);
     const table = tables.find(({ entity }) => entity === "Person");
     expect([...(table?.sensitiveColumns.keys() ?? [])]).to.have.members(["homeStreet", "homeNothingid"]);
     expect(table?.plainColumns).to.have.members(["id", "nothing"]);
