@@ -41,17 +41,21 @@ function makeTables(dataSource: DataSource, wrong: Wrong): readonly TrackedTable
   const nameOfTable = (metadata: EntityMetadata) => tableNames(dataSource, metadata).tableName;
   const entities = entityMetadatas.filter((metadata) => hasTableOfItsOwn(metadata, wrong));
   const tables = new Map<string, TrackedTable>();
-  for (const [name, group] of groupBy(entities.filter(isTracked).toSorted(firstToName), nameOfTable)) {
-    const [first, ...others] = group.map((metadata) => tableOfEntity(dataSource, metadata, wrong));
+  for (const [name, group] of groupBy(entities.filter(isTracked), nameOfTable)) {
+    const [first, ...others] = group
+      .toSorted(firstToName)
+      .map((metadata) => tableOfEntity(dataSource, metadata, wrong));
     if (first !== undefined) tables.set(name, sharedTable([first, ...others], wrong));
   }
+  const owners = new Map(tables);
   const owned = entityMetadatas.flatMap((metadata) => ownedTable(metadata) ?? []);
   const written = groupBy(entities, nameOfTable);
   for (const [name, group] of groupBy(owned, ({ metadata }) => nameOfTable(metadata))) {
-    const entity = tables.get(name);
+    const entity = owners.get(name);
     const junctions = group.flatMap((one) => {
-      const owner = tables.get(nameOfTable(one.owner));
-      const described = entity === undefined ? [...(written.get(name) ?? []), one.metadata] : [one.metadata];
+      const owner = owners.get(nameOfTable(one.owner));
+      const described =
+        entity === undefined ? [...(written.get(name) ?? []).toSorted(firstToName), one.metadata] : [one.metadata];
       return owner === undefined ? [] : described.map((metadata) => tableOfOwned(dataSource, one, owner, metadata));
     });
     if (junctions.length > 0) tables.set(name, sharedJunction(entity, junctions, wrong));
