@@ -99,6 +99,7 @@ function merge(outer: RequestContext | undefined, inner: RequestContext): Reques
 
 function openContext(context: RequestContext): OpenContext {
   const { actor, tenant, metadata, correlationId, causationId, actionName } = context;
+  if (actor) warnOfNobody(actor);
   const json = measuredJson(
     {
       actor: actor ? { type: actor.type, id: String(actor.id), name: actor.name ?? null } : undefined,
@@ -111,6 +112,21 @@ function openContext(context: RequestContext): OpenContext {
     "the request context",
   );
   return { context, json, encoded: Buffer.from(json.text).toString("base64") };
+}
+
+/** What a missing value becomes as text: `String(request.user?.id)`. */
+const nobodies = ["undefined", "null", "NaN", "[object Object]", ""];
+let isWarned = false;
+
+/** Once in a process: an id like that is a mistake in the code around, and each of its events is right but for that. */
+function warnOfNobody({ type, id }: Actor): void {
+  if (isWarned || typeof id !== "string" || !nobodies.includes(id)) return;
+  isWarned = true;
+  process.emitWarning(
+    `The request context has the actor ${type} with the id ${JSON.stringify(id)}, which is what a missing value becomes as text. ` +
+      "Leave the actor out if there is none.",
+    { code: "CHRONICLE_ACTOR" },
+  );
 }
 
 const keys = ["actor", "tenant", "metadata", "correlationId", "causationId", "actionName", "traceparent", "request"];

@@ -1,6 +1,24 @@
+import { looksSecret } from "../core/secret-names.js";
 import { numberOf, type Session } from "../core/session.js";
 import { raw, sql } from "../core/sql.js";
 import { shadowMark } from "./shadow-mark.js";
+import type { TrackedTable } from "./tracked-tables.js";
+
+/** Columns that are named like secrets and that whoever reads events can read. */
+export function secretColumnsAdvice(tables: readonly TrackedTable[]): string[] {
+  const found = tables.flatMap(({ entity, plainColumns, keyColumns, metadata }) =>
+    metadata.columns
+      .filter(({ databaseName: name }) => plainColumns.includes(name) && !keyColumns.includes(name))
+      .filter(({ referencedColumn }) => referencedColumn === undefined) // `sessionId` names a row
+      .filter(({ databaseName, propertyName }) => looksSecret(databaseName) || looksSecret(propertyName))
+      .map(({ propertyPath }) => `${entity}.${propertyPath}`),
+  );
+  if (found.length === 0) return [];
+  return [
+    `These columns look like secrets, and events show their values: ${found.join(", ")}. Mark them @Sensitive(), leave them out by ` +
+      "@Tracked({ exclude }), or go on if their names deceive.",
+  ];
+}
 
 /** What would make the log more exact: nothing is wrong without it. */
 export async function adviceOn(session: Session, schema: string): Promise<string[]> {

@@ -9,7 +9,7 @@ import { raw, sql } from "../core/sql.js";
 import type { UncapturedWrite } from "../core/uncaptured-writes.js";
 import { captureFindings } from "./capture-findings.js";
 import { type Finding, refuse } from "./finding.js";
-import { adviceOn } from "./advice.js";
+import { adviceOn, secretColumnsAdvice } from "./advice.js";
 import { lastPosition } from "./last-position.js";
 import { type LogHolder, logHolders, strayFindings } from "./log-holders.js";
 import { type RecordedSchemaChange, schemaChanges } from "./schema-changes.js";
@@ -40,7 +40,7 @@ export interface Status {
   readonly holders: readonly LogHolder[];
   /** What installs found changed in tracked tables, oldest first; empty for a role that may not read the log. */
   readonly schemaChanges: readonly RecordedSchemaChange[];
-  /** What would make the log more exact, in sentences; nothing is wrong without it. */
+  /** What would make the log more exact or keep more to itself, in sentences; nothing is wrong without it. */
   readonly advice: readonly string[];
 }
 
@@ -68,7 +68,10 @@ export async function status(dataSource: DataSource): Promise<Status> {
         findings,
         holders,
         schemaChanges: may.readEvents ? await schemaChanges(session, schema) : [],
-        advice: may.readEvents ? await adviceOn(session, schema) : installed ? [mayNotRead] : [],
+        advice: [
+          ...(may.readEvents ? await adviceOn(session, schema) : installed ? [mayNotRead] : []),
+          ...secretColumnsAdvice(trackedTables(dataSource)),
+        ],
       };
     }),
   );

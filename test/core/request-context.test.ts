@@ -33,6 +33,26 @@ describe("the request context", () => {
     });
   });
 
+  it("warns once of an id that a missing value becomes as text, and goes on", async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error & { code?: string }) => {
+      if (warning.code === "CHRONICLE_ACTOR") warnings.push(warning);
+    };
+    process.on("warning", hear);
+    try {
+      withRequestContext({ actor: { type: "user", id: "7" } }, () => undefined);
+      await wait(0);
+      expect(warnings).to.deep.equal([]);
+      for (const id of [String(undefined), String(null), "undefined"])
+        withRequestContext({ actor: { type: "user", id } }, () => expect(sent()?.["actor"]).to.deep.include({ id }));
+      await wait(0);
+      expect(warnings.map(({ message }) => message)).to.have.length(1);
+      expect(warnings[0]?.message).to.include('the actor user with the id "undefined"');
+    } finally {
+      process.off("warning", hear);
+    }
+  });
+
   it("nests: inner wins, metadata is merged shallowly, the correlation id is made outermost and inherited", () => {
     withRequestContext({ actor: { type: "user", id: 1 }, tenant: "a", metadata: { x: { y: 1 }, z: 1 } }, () => {
       const outer = requestContext()?.correlationId;
