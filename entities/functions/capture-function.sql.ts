@@ -23,7 +23,7 @@ declare
   message text := current_query();
   sent text := ${s}.sent_context(message);
   %15$s
-  named boolean := to_regclass(%18$L) = %19$s; -- what names the table means it
+  named boolean := to_regclass(%18$L) = %19$s; -- the table still has its name
   known boolean := false;
   affected integer;
   rekeyed boolean;

@@ -31,7 +31,7 @@ const placesOf = (s: string): Places => ({ keyOf: (image) => `${s}.record_key(${
  * columns that `relation` has now: those that came later are kept apart. `shape` is spliced in too: under which they
  * are written.
  */
-export const captureStatement = (s: string): string => `-- version: 10
+export const captureStatement = (s: string): string => `-- version: 11
 drop function if exists ${s}.capture_statement(smallint, text, text, boolean, regclass);
 create or replace function ${s}.capture_statement(
   tracked_id smallint, operation text, context text, known boolean default false, relation regclass default null,
@@ -98,9 +98,9 @@ begin
         t.plain_columns,
         t.actions,
         t.key_columns,
-        format('select %s as image, %s as is_told from %s limit 1',
+        format('select %s as image, %s as is_recorded from %s limit 1',
           ${s}.image_sql(t.table_oid, t.excluded_columns, altered => relation is not null),
-          ${s}.is_told(t, 'p.key', 't.cmin'), live))
+          ${s}.is_recorded(t, 'p.key', 't.cmin'), live))
     end,
     t.table_name,
     case when t.discriminator_column is null then quote_literal(t.entity) else format('coalesce(%s ->> ''entity'', %L)', child, t.entity) end,

@@ -143,20 +143,20 @@ export const effectsOfImages = (images: Images): string => `
 export interface Places {
   /** SQL for the key in the log of a record, of which an image is given. */
   readonly keyOf: (image: string) => string;
-  /** A query of the row that the table has now under the key of the image `p.id`: `image`, and whether it `is_told`. */
+  /** A query of the row that the table has now under the key of the image `p.id`: `image`, and whether it `is_recorded`. */
   readonly live: string;
 }
 
 /**
- * The same for what a statement did, where the table can be asked what became of the keys that rows left or came to. A
- * key is left and come to in turns: from whether a row has it now follows whether one had it before. Of a key that was
- * both, what it was between two steps of the statement is no event, so that the last one says whether there is a row.
- * A key that was left, and that another row has whose event came before, is told once more.
+ * The same for a statement, if the table can be asked which row has a key now. Rows leave a key and take it in turns, so
+ * whether a row has it now says whether one had it before. If rows did both, what happened between the first and the
+ * last is left out, and the last event says whether there is a row. If another row has a key that was left, and the
+ * event of that row came first, the row is recorded once more.
  */
 export const effectsOfMoves = (images: Images, { keyOf, live }: Places): string => `
   with change as materialized (${images.changes}),
   place as materialized (
-    select p.*, l.image, l.is_told
+    select p.*, l.image, l.is_recorded
     from (
       select s.key, min(s.ordinal) as ordinal,
         count(*) filter (where s.departs) as departed, count(*) filter (where s.arrives) as arrived,
@@ -190,20 +190,24 @@ export const effectsOfMoves = (images: Images, { keyOf, live }: Places): string 
     select p.ordinal, 2, 'create', c.image, c.image, '{}'::jsonb
     from place p
     cross join lateral (select case when p.departed = 0 then p.come else p.image end as image) c
-    where c.image is not null and (p.arrived > 0 or p.is_told)`,
+    where c.image is not null and (p.arrived > 0 or p.is_recorded)`,
   )}`;
 
-const updated = (
-  { sameRecord }: Images,
-  { part = "1", places = "" } = {},
-): string => `${part} as part, 'update' as action, c.new as image, c.new - d.same as data, c.old - d.same as previous
+const updated = ({ sameRecord }: Images, { part = "1", places = "" } = {}): string => `${part} as part,
+      'update' as action, c.new as image, c.new - d.same as data, c.old - d.same as previous
     from change c
     ${places}
-    cross join lateral (select array(select o.key from jsonb_each_text(c.old) o where c.new ->> o.key is not distinct from o.value) as same offset 0) d
+    cross join lateral (
+      select array(
+        select o.key from jsonb_each_text(c.old) o where c.new ->> o.key is not distinct from o.value
+      ) as same offset 0
+    ) d
     where ${sameRecord}`;
 
 const effectsOf = ({ plainColumns, actions }: Images, effects: string): string => `
-  select e.*, (select array_agg(k.name) from jsonb_object_keys(e.image) as k (name) where k.name <> all (${plainColumns})) as hidden
+  select e.*, (
+      select array_agg(k.name) from jsonb_object_keys(e.image) as k (name) where k.name <> all (${plainColumns})
+    ) as hidden
   from (
     ${effects}
   ) e

@@ -17,9 +17,9 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   having count(*) > 0 and bool_and(c.kind in ('plain', 'float', 'array'))
 $$;
 
--- Whether an event tells already of a row that is there, written by the command "written": one of its record that was
--- recorded by a later command of this transaction.
-create or replace function ${s}.is_told(t ${s}.tracked, record_key text, written text) returns text
+-- Whether a row of the table, written by the command "written", is recorded already: by a later command of this
+-- transaction.
+create or replace function ${s}.is_recorded(t ${s}.tracked, record_key text, written text) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select format('exists (
       select from ${s}.event e

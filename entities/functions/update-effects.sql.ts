@@ -62,7 +62,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   where c.name = any (t.key_columns)
 $$;
 
--- The effects of a delete. Where another row has the key by now and was recorded before, that is recorded once more.
+-- The effects of a delete. If another row has the key by now, and its event came first, that row is recorded once more.
 create or replace function ${s}.delete_effects(t ${s}.tracked) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select format($effects$
@@ -75,7 +75,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     cross join lateral (select %1$s as image, t.cmin as written from %3$s offset 0) t
     where 'create' = any (%2$L) and %4$s$effects$,
       i.sql, t.actions, l.live,
-      ${s}.is_told(t, format('${s}.record_key(image, %L)', t.key_columns), 't.written')) end
+      ${s}.is_recorded(t, format('${s}.record_key(image, %L)', t.key_columns), 't.written')) end
   from ${s}.image_sql(t.table_oid, t.excluded_columns) i (sql)
   cross join ${s}.live_rows(t, 'o.%I') l (live)
 $$;
