@@ -8,12 +8,14 @@ import {
 import { stateOf } from "../src/core/database-errors.js";
 import type { PgClient } from "../src/core/pg-client.js";
 import { Session } from "../src/core/session.js";
+import { sql } from "../src/core/sql.js";
 import { attachmentOf, isAttached } from "../src/core/attachment.js";
 import { refuse } from "../src/log/finding.js";
 import { findingsOf } from "../src/log/status.js";
+import { trackedTables } from "../src/log/tracked-tables.js";
 import { capturedTables } from "./captured-tables.js";
 import { isInTransaction } from "./client.js";
-import { forgetInstalled, isInstalled, rememberInstalled, wasInstalled } from "./installed.js";
+import { forgetInstalled, installedTables, isInstalled, rememberInstalled } from "./installed.js";
 import { writesOf } from "./written-tables.js";
 
 /**
@@ -26,7 +28,7 @@ export class ChronicleSubscriber implements EntitySubscriberInterface {
   beforeQuery({ dataSource, queryRunner, query }: BeforeQueryEvent): Promise<void> | void {
     if (isInstalled(dataSource) || !isAttached(dataSource.options)) return undefined;
     const { capture } = attachmentOf(dataSource).options;
-    if (capture === "subscriber" && wasInstalled(dataSource)) return undefined; // each flush asks for itself
+    if (capture === "subscriber" && installedTables(dataSource) !== undefined) return undefined; // each flush asks for itself
     if (!writesTracked(dataSource, query)) return undefined;
     return this.#refuseUntilInstalled(dataSource, queryRunner);
   }
@@ -34,19 +36,32 @@ export class ChronicleSubscriber implements EntitySubscriberInterface {
   async #refuseUntilInstalled(dataSource: DataSource, queryRunner: QueryRunner): Promise<void> {
     const client = (await queryRunner.connect()) as PgClient;
     const isNested = queryRunner.isTransactionActive || isInTransaction(client);
-    if (wasInstalled(dataSource)) {
+    const known = installedTables(dataSource);
+    if (known !== undefined) {
       if (isNested) return;
-      rememberInstalled(dataSource); // one write asks again, the others need not wait for its answer
+      rememberInstalled(dataSource, known); // one write asks again, the others need not wait for its answer
     }
     const session = new Session(client, { isNested });
     try {
-      refuse(await session.transaction(() => findingsOf(session, dataSource)));
-      rememberInstalled(dataSource);
+      const oids = await session.transaction(async () => {
+        refuse(await findingsOf(session, dataSource));
+        return tableOids(session, dataSource);
+      });
+      rememberInstalled(dataSource, oids);
     } catch (error) {
       forgetInstalled(dataSource);
       if (stateOf(error) !== "25P02") throw error; // the transaction has failed already: its own error is the one to tell
     }
   }
+}
+
+async function tableOids(session: Session, dataSource: DataSource): Promise<ReadonlyMap<string, string>> {
+  const names = trackedTables(dataSource).map(({ sqlName }) => sqlName);
+  const rows = await session.rows(sql`
+    select t.name, to_regclass(t.name)::oid::text as oid
+    from unnest(${names}::text[]) as t (name)
+    where to_regclass(t.name) is not null`);
+  return new Map(rows.map(({ name, oid }) => [name ?? "", oid ?? ""]));
 }
 
 function writesTracked(dataSource: DataSource, query: string): boolean {

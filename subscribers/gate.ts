@@ -24,11 +24,6 @@ export class Gate {
     return rows.length > 0;
   }
 
-  /** Whether it was there when it was asked for last. */
-  wasThere({ database }: Connection): boolean {
-    return this.#seen.has(database);
-  }
-
   /** It was there and is not any more. */
   forget(connection: Connection): void {
     this.#seen.delete(connection.database);

@@ -6,19 +6,23 @@ import type { DataSource } from "typeorm";
  */
 const takenForGrantedMs = 5_000;
 
-/** When the log of a DataSource was found installed, and at least as new as the code. A negative answer is not kept. */
-const installed = new WeakMap<DataSource, number>();
+/** The oids of the tracked tables, by their names in SQL. */
+type TableOids = ReadonlyMap<string, string>;
 
-export function wasInstalled(dataSource: DataSource): boolean {
-  return installed.has(dataSource);
+/** When the log of a DataSource was found installed, and at least as new as the code. A negative answer is not kept. */
+const installed = new WeakMap<DataSource, { readonly at: number; readonly oids: TableOids }>();
+
+/** The tables that had capture when the log was found installed, or undefined. */
+export function installedTables(dataSource: DataSource): TableOids | undefined {
+  return installed.get(dataSource)?.oids;
 }
 
 export function isInstalled(dataSource: DataSource): boolean {
-  return performance.now() - (installed.get(dataSource) ?? -Infinity) < takenForGrantedMs;
+  return performance.now() - (installed.get(dataSource)?.at ?? -Infinity) < takenForGrantedMs;
 }
 
-export function rememberInstalled(dataSource: DataSource): void {
-  installed.set(dataSource, performance.now());
+export function rememberInstalled(dataSource: DataSource, oids: TableOids): void {
+  installed.set(dataSource, { at: performance.now(), oids });
 }
 
 export function forgetInstalled(dataSource: DataSource): void {

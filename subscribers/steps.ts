@@ -23,6 +23,6 @@ export function stepsOf(options: CheckedOptions, link: Link): readonly Step[] {
     begin(gate),
     ...locks,
     tell(gate, options.context),
-    confirm(gate, options.schema, link),
+    confirm(options.schema, link),
   ];
 }

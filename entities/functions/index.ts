@@ -14,7 +14,6 @@ import { baseTypeOf, columnKind } from "./column-kind.sql.js";
 import { columns } from "./columns.sql.js";
 import { columnsHash, labelsHash, labelsNow } from "./columns-hash.sql.js";
 import { columnsNow, enumOf } from "./columns-now.sql.js";
-import { confirmCapture } from "./confirm-capture.sql.js";
 import { context, contextSet, readContext, sentContext } from "./context.sql.js";
 import { digitsAsText } from "./digits-as-text.sql.js";
 import { fallAsleep } from "./fall-asleep.sql.js";
@@ -126,7 +125,6 @@ export const functions: readonly ((schema: string) => string)[] = [
   level,
   isPartOf,
   strayTriggers,
-  confirmCapture,
   captureRows,
   captureFunction,
   unfitTriggers,

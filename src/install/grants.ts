@@ -99,7 +99,6 @@ const forBoth = (schema: string): string[] => [
   "level_of(regclass)",
   "row_by_row(regclass)",
   "unfit_triggers(regclass, smallint, text)",
-  "confirm_capture(text[])",
   "stray_triggers()",
   "is_part_of(oid, smallint)",
   `table_of(${schema}.tracked)`,
