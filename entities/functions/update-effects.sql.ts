@@ -27,7 +27,7 @@ $$;
  * Old and new rows are paired by a full join, which has no nested loop: a plan that was cached for one row stays linear
  * for many.
  */
-export const updateEffects = (s: string): string => `-- version: 3
+export const updateEffects = (s: string): string => `-- version: 4
 create or replace function ${s}.update_effects(t ${s}.tracked) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select format($effects$
@@ -70,12 +70,12 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from (select %1$s as image from old_rows t offset 0) t
     where 'destroy' = any (%2$L)$effects$, i.sql, t.actions) || case when l.live is null then '' else format($effects$
     union all
-    select 'create', image, image, '{}'
+    select 'create', t.image, t.image, '{}'
     from old_rows o
     cross join lateral (select %1$s as image, t.cmin as written from %3$s offset 0) t
     where 'create' = any (%2$L) and %4$s$effects$,
       i.sql, t.actions, l.live,
-      ${s}.is_recorded(t, format('${s}.record_key(image, %L)', t.key_columns), 't.written')) end
+      ${s}.is_recorded(t, format('${s}.record_key(t.image, %L)', t.key_columns), 't.written')) end
   from ${s}.image_sql(t.table_oid, t.excluded_columns) i (sql)
   cross join ${s}.live_rows(t, 'o.%I') l (live)
 $$;
