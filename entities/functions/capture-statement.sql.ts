@@ -1,3 +1,4 @@
+import { seesCatalogOfNow } from "./columns-hash.sql.js";
 import {
   effectsOfImages,
   effectsOfMoves,
@@ -31,7 +32,7 @@ const placesOf = (s: string): Places => ({ keyOf: (image) => `${s}.record_key(${
  * columns that `relation` has now: those that came later are kept apart. `shape` is spliced in too: under which they
  * are written.
  */
-export const captureStatement = (s: string): string => `-- version: 11
+export const captureStatement = (s: string): string => `-- version: 12
 drop function if exists ${s}.capture_statement(smallint, text, text, boolean, regclass);
 create or replace function ${s}.capture_statement(
   tracked_id smallint, operation text, context text, known boolean default false, relation regclass default null,
@@ -60,10 +61,13 @@ begin
     t := ${s}.as_it_is(t, relation);
   end if;
   image := ${s}.image_sql(coalesce(relation, t.table_oid), t.excluded_columns, altered => relation is not null);
-  -- Of the key alone: what else the image holds may not be read back under the session's settings.
-  select ${s}.live_rows(t, format('(jsonb_populate_record(null::%s, jsonb_build_object(%s))).%%I',
-    replace(t.table_oid::regclass::text, '%', '%%'), replace(string_agg(format('%1$L, p.id -> %1$L', k.name), ', '), '%', '%%')))
-  into live from unnest(t.key_columns) as k (name);
+  -- Of the key alone: what else the image holds may not be read back under the session's settings. Not of a table that
+  -- was altered, if the transaction sees an older catalog: its keys may have other types by now.
+  if relation is null or ${seesCatalogOfNow} then
+    select ${s}.live_rows(t, format('(jsonb_populate_record(null::%s, jsonb_build_object(%s))).%%I',
+      replace(t.table_oid::regclass::text, '%', '%%'), replace(string_agg(format('%1$L, p.id -> %1$L', k.name), ', '), '%', '%%')))
+    into live from unnest(t.key_columns) as k (name);
+  end if;
   child := format('%L::jsonb -> (image ->> %L)', t.discriminator_entities, t.discriminator_column);
   single := case when cardinality(t.key_columns) = 1 then quote_literal(t.key_columns[1]) end;
   hidden := array(select c.name from ${s}.columns(t.table_oid) c where c.name <> all (t.plain_columns || t.excluded_columns));
