@@ -26,7 +26,7 @@ async function withoutCasts(session: Session, schema: string, table: FoldTable):
   const rows = await session.rows(sql`
     select c.name, c.generated, ${raw(schema)}.are_own(array[a.atttypid]) as own,
       ${raw(schema)}.output_sql(format('t.%I', c.name)) as output, case
-      when ${raw(schema)}.are_own(array[b.type]) then format_type(b.type, null)
+      when ${raw(schema)}.are_own(array[b.type]) then format_type(b.type, -1)
     end as base
     from ${raw(schema)}.columns(${table.sqlName}::regclass) c
     join pg_attribute a on a.attrelid = ${table.sqlName}::regclass and a.attnum = c.number

@@ -7,13 +7,14 @@
  * is gone beside the one that was inserted in its place, of which the younger is meant; and where the first write was
  * an insert and succeeded, the log is asked only at READ COMMITTED.
  */
-export const flushStatement = (s: string): string => `-- version: 5
+export const flushStatement = (s: string): string => `-- version: 6
 drop function if exists ${s}.equals(oid, smallint);
 /*
  * SQL: whether two values of a key column are equal, by the operator of the primary key's own index. An operator that is
  * searched by its name may be anybody's: varchar and enums have none of their own, and the exact match wins. That is
  * why both sides are cast to the type that the index's operator class takes; to the column's own, if the class takes
- * many ("anyenum"). Without such an index: by the type's default class. Only a superuser makes classes.
+ * many ("anyenum"). Without such an index: by the type's default class. Only a superuser makes classes. The type is
+ * named for a modifier of -1: without one, "character" and "bit" would be of length 1, and cut what is cast to them.
  */
 create or replace function ${s}.equality(relation oid, number smallint, one text, other text) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -48,7 +49,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   )
   select coalesce((
     select format('(%1$s)::%5$s operator(%2$I.%3$s) (%4$s)::%5$s', one, n.nspname, o.oprname, other,
-      format_type(case when y.typtype = 'p' then b.oid else y.oid end, null))
+      format_type(case when y.typtype = 'p' then b.oid else y.oid end, -1))
     from class c
     cross join base b
     join pg_amop p on p.amopfamily = c.family and p.amoplefttype = c.type and p.amoprighttype = c.type
@@ -68,9 +69,9 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
       when ${s}.column_kind(a.atttypid) <> 'others'
         then format('(%s)::%s', n.noted, format_type(a.atttypid, a.atttypmod))
-      when ${s}.column_kind(y.oid) <> 'others' then format('(%s)::%s', n.noted, format_type(y.oid, null))
+      when ${s}.column_kind(y.oid) <> 'others' then format('(%s)::%s', n.noted, format_type(y.oid, -1))
       when y.typtype = 'e' then format('(select l.label from unnest(enum_range(null::%s)) l (label) where %s = %s)',
-        format_type(y.oid, null), ${s}.output_sql('l.label'), n.noted)
+        format_type(y.oid, -1), ${s}.output_sql('l.label'), n.noted)
     end
   from pg_attribute a
   join pg_type y on y.oid = ${s}.base_type_of(a.atttypid)

@@ -4,7 +4,7 @@
  * types of its columns, not through these, whose checks and casts are theirs: a key of a domain is read as what the
  * domain is made of, any other as it is given.
  */
-export const recordKeyOf = (s: string): string => `-- version: 2
+export const recordKeyOf = (s: string): string => `-- version: 3
 create or replace function ${s}.record_key_of(of regclass, id jsonb, key_columns text[]) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp set datestyle = 'ISO, YMD' set intervalstyle = 'postgres' set timezone = 'UTC' set extra_float_digits = 1 as $$
@@ -25,7 +25,7 @@ begin
           else format('r.%I', c.name)
         end as value, case
           when c.kind <> 'others' then c.type
-          when ${s}.column_kind(b.type) <> 'others' then format_type(b.type, null)
+          when ${s}.column_kind(b.type) <> 'others' then format_type(b.type, -1)
           else 'text'
         end as type
         from ${s}.columns(of) c
