@@ -23,19 +23,11 @@ const names = [
   "t",
 ] as const;
 
-/** Names that statements of capture use themselves, for columns of their own, tables, and variables. */
-const words = `image written data previous action part ordinal key old new place live change effect first gone come
-  departs arrives departed arrived moves is_new is_recorded hidden child known affected message sent tail_sleeps rekeyed
-  named locked record_key record_id table_name transaction_id relation shape old_image new_image row_image is_first
-  name value version versions actor_id metadata tenant origin a b c d e f g h i j k l m n o p q r s u v w x y z`
-  .split(/\s+/)
-  .filter((word) => word !== "");
-
 describe("a name that is hostile", () => {
   for (const name of names) {
     it(`is a name like any other for a table and its columns: ${name}`, async () => {
       const columns = Object.fromEntries(
-        [...names, ...words].map((column, index) => [
+        names.map((column, index) => [
           `column${index}`,
           { type: "text", name: column === name ? `${column.slice(0, 50)} 2` : column, nullable: true } as const,
         ]),
@@ -57,15 +49,6 @@ describe("a name that is hostile", () => {
         await repository.update({ id: 1 }, { column0: "second", column7: "own" });
         await repository.insert({ id: 2 });
         await repository.delete({ id: 2 });
-        const table = pg.escapeIdentifier(name);
-        await app.db.query(`insert into ${table} ("id;'--", image) values (3, 'c'), (4, 'd'), (5, 'e')`);
-        await app.db.query(`update ${table} set image = 'more', written = 'x', known = 'y' where "id;'--" > 2`);
-        await app.db.query(`update ${table} set "id;'--" = "id;'--" + 10 where "id;'--" > 3`);
-        await app.db.query(
-          `with gone as (delete from ${table} where "id;'--" = 3 returning *)
-           insert into ${table} ("id;'--", image) select 3, 'again' from gone`,
-        );
-        await app.db.query(`delete from ${table} where "id;'--" > 10`);
         const rows = await app.rows();
         await app.wipe();
         await app.log.replay();
